@@ -12,7 +12,7 @@ from typing import cast
 from redis.client import Pipeline
 
 from jobs.access import usage
-from jobs.errors import JobNotFound
+from jobs.errors import JobNotFound, RecordUnreadable
 from jobs.model.job import Job, PreemptionRequest
 from jobs.model.states import Phase, Priority, State
 from jobs.model.stored import to_member
@@ -206,10 +206,16 @@ class Preemptions:
             return False
 
     def _may_start(self, job_id: str) -> bool:
-        """Whether a worker may lease this job: it waits, and no pause, limit or equal job that runs prevents it."""
+        """Whether a worker may lease this job: it waits, and no pause, limit or equal job that runs prevents it.
+
+        False for a job that cannot be read, which is set aside.
+        """
         try:
             job = self.table.get(job_id)
         except JobNotFound:
+            return False
+        except RecordUnreadable as error:
+            self.unreadable.add(job_id, error)
             return False
         if job.state is not State.QUEUED or self.pauses.is_paused(job.request.model):
             return False

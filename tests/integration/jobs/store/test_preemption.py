@@ -143,6 +143,16 @@ def test_a_request_is_withdrawn_when_the_urgent_job_waits_no_longer(
     assert not preemptions.request(urgent, running)
 
 
+def test_a_request_for_a_job_that_cannot_be_read_any_more_is_withdrawn(
+    store: JobStore, preemptions: Preemptions, running: Job, urgent: Job
+) -> None:
+    assert preemptions.request(urgent, running)
+    store.redis.hset(keys.record_key(urgent.id), "request", "{")
+    assert preemptions.withdraw_unneeded() == [running.id]
+    assert (preempted_for(store, running), preemptions.pending()) == (None, {})
+    assert store.redis.zrange(keys.UNREADABLE_KEY, 0, -1) == [f"job {urgent.id}".encode()]
+
+
 def test_no_job_is_preempted_for_a_caller_at_its_limit_of_running_jobs(
     store: JobStore, preemptions: Preemptions, make_job: MakeJob, running: Job
 ) -> None:
