@@ -86,7 +86,8 @@ class WindowRecorder:
             files = WindowFiles(self.folder, key)
             self.folder.mkdir(exist_ok=True)
             for source, path in zip((frames, state), files.paths, strict=True):
-                shutil.copyfile(source, path)
+                shutil.copyfile(source, _unfinished(path))
+                _unfinished(path).replace(path)  # a run that starts again sends it while the first copy is uploaded
             self.control.send(WindowFinished(key, files.size_bytes, is_resumed=True))
         except (InvalidCheckpoint, RecordUnreadable, OSError) as error:
             log.warning("window.not_recorded", reason=str(error))

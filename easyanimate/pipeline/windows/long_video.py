@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from easyanimate.errors import InvalidInput
+from easyanimate.geometry import FRAMES_PER_SLICE
 from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.inputs.images import Frames, as_images, count_frames, to_rgb
 from easyanimate.pipeline.inputs.prompts import TextContext
@@ -143,7 +144,7 @@ class _WindowMaker:
             self._pipe, inputs.request, text, part.draws, self._on_step, self._set_phase, continuation
         )
         if flow.scene.is_still and flow.tail is not None:
-            pieces = iter([flow.scene.window(self._whole(pieces), len(flow.tail))])
+            pieces = iter(flow.scene.window(self._whole(pieces), len(flow.tail)).split(FRAMES_PER_SLICE))
         held = yield from join(pieces, flow.tail, inputs.kept, inputs.shared)
         self._on_finished(held, part.draws.generator.get_state())
         return held

@@ -97,9 +97,8 @@ def picture_of_source(first: Tensor, last: Tensor) -> Tensor:
 def other_objects(frames: Tensor, picture: Tensor) -> Tensor:
     """Where frames differ from the picture by more than an edge [F, H, W, 1], with a margin of an edge."""
     margin = 2 * (EDGE // 2)
-    size = 2 * margin + 1
     wide = (_wide_differences(piece, picture, EDGE) for piece in frames.split(PIECE_FRAMES))
-    return torch.cat([F.max_pool2d(each, size, stride=1, padding=margin)[:, 0, ..., None] > 0 for each in wide])
+    return torch.cat([_largest(each, 2 * margin + 1)[:, 0, ..., None] > 0 for each in wide])
 
 
 def _mean(frames: Tensor) -> Tensor:
@@ -124,4 +123,10 @@ def _corrected(frames: Tensor, other: Tensor, mean: Tensor, picture: Tensor) -> 
 def _wide_differences(frames: Tensor, picture: Tensor, width: int) -> Tensor:
     """1 at the centres [F, 1, H, W] of squares of this width that differ from the picture."""
     differs = ((frames.float() - picture).abs().amax(dim=-1) > OTHER_DIFFERENCE).float()
-    return -F.max_pool2d(-differs[:, None], width, stride=1, padding=width // 2)
+    return -_largest(-differs[:, None], width)
+
+
+def _largest(values: Tensor, width: int) -> Tensor:
+    """The largest value of the square of this width around each one [F, 1, H, W]: of its rows, then of its columns."""
+    rows = F.max_pool2d(values, (1, width), stride=1, padding=(0, width // 2))
+    return F.max_pool2d(rows, (width, 1), stride=1, padding=(width // 2, 0))
