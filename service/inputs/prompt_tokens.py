@@ -5,10 +5,14 @@ The count is exact, or there is none: for other kinds of tokenizers, and for let
 """
 
 import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from easyanimate.text_cleaning import clean_prompt, plain_prompt
 from jobs.queue.vocabularies import Vocabulary, VocabularyStore
+from jobs.redis.unreadable import RETRY_S
 
 MARK = "▁"  # begins a word
 UNKNOWN_PENALTY = 10.0  # of a letter without a piece, below the lowest score
@@ -73,20 +77,33 @@ def _keep_better(ways: list[Way | None], end: int, way: Way) -> None:
         ways[end] = way
 
 
-class TokenCounters:
-    """The counters of the models, each read again when a worker has announced another vocabulary."""
+@dataclass(frozen=True)
+class _Cached:
+    """The counter of the vocabulary with this digest; without one it is read again at `until`, in seconds."""
 
-    def __init__(self, store: VocabularyStore) -> None:
-        self._store = store
-        self._counters: dict[str, tuple[str, TokenCounter | None]] = {}  # by model: the digest, and the counter
+    digest: str
+    counter: TokenCounter | None
+    until: float
+
+
+class TokenCounters:
+    """The counters of the models, each read again when a worker has announced another vocabulary.
+
+    One that cannot be read is tried again after `RETRY_S`.
+    """
+
+    def __init__(self, store: VocabularyStore, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._clock = store, clock
+        self._cached: dict[str, _Cached] = {}  # by model
 
     def get(self, model: str) -> TokenCounter | None:
         """The counter of a model; None without a vocabulary of its workers. Raises QueueUnavailable."""
-        digest = self._store.digest(model)
+        digest, now = self._store.digest(model), self._clock()
         if digest is None:
             return None
-        if (cached := self._counters.get(model)) is None or cached[0] != digest:
+        cached = self._cached.get(model)
+        if cached is None or cached.digest != digest or (cached.counter is None and now >= cached.until):
             vocabulary = self._store.read(model)
-            cached = digest, None if vocabulary is None else TokenCounter(vocabulary)
-            self._counters[model] = cached
-        return cached[1]
+            counter = None if vocabulary is None else TokenCounter(vocabulary)
+            cached = self._cached[model] = _Cached(digest, counter, now + RETRY_S)
+        return cached.counter

@@ -13,7 +13,9 @@ from jobs.model.states import IdleReason
 from jobs.queue.registry import Registry
 from jobs.queue.vocabularies import Vocabulary, VocabularyStore
 from jobs.redis.keys import vocabulary_key
+from jobs.redis.unreadable import RETRY_S
 from service.http.error_codes import ERROR_CODES
+from service.inputs.prompt_tokens import TokenCounters
 
 Code = Callable[[httpx.Response], str]
 
@@ -57,6 +59,22 @@ def test_an_unreadable_vocabulary_counts_as_none(api: httpx.Client, announced: M
     redis.hset(vocabulary_key(announced.name), mapping={"digest": "d", "content": b"none"})
     answer = api.post(f"/v1/models/{announced.name}/count_tokens", json={"prompt": "a"})
     assert (answer.status_code, answer.json()["tokens"]) == (200, None)
+
+
+def test_a_repaired_vocabulary_is_read_after_some_minutes(announced: ModelCard, redis: Redis) -> None:
+    now, key = [0.0], vocabulary_key(announced.name)
+    counters = TokenCounters(VocabularyStore(redis), lambda: now[0])
+    vocabulary = Vocabulary(pieces=(("<unk>", 0.0),), unknown="<unk>", special=(), letters="a", limit=120)
+    redis.hset(key, mapping={"digest": vocabulary.digest, "content": b"none"})
+    assert counters.get(announced.name) is None
+    redis.delete(key)
+    VocabularyStore(redis).announce(announced.name, vocabulary)
+    assert counters.get(announced.name) is None
+    now[0] = RETRY_S
+    counter = counters.get(announced.name)
+    assert counter
+    assert counter.count("a a", clean_caption=True) == 3
+    assert counters.get(announced.name) is counter
 
 
 def test_a_complete_front_end_is_ready(api: httpx.Client, announced: ModelCard) -> None:
