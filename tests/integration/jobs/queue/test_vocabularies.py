@@ -64,5 +64,5 @@ def test_a_vocabulary_that_another_library_compressed_is_the_same(
     content = redis.hget(vocabulary_key("m"), "content")
     compress = zlib.compress
     monkeypatch.setattr(zlib, "compress", lambda data: compress(data, 0))
-    VocabularyStore(redis).announce("m", VOCABULARY.model_copy())
+    VocabularyStore(redis).announce("m", Vocabulary.model_validate(VOCABULARY.model_dump()))
     assert redis.hget(vocabulary_key("m"), "content") == content
