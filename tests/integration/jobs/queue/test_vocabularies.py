@@ -36,23 +36,23 @@ def compressed(**changes: Any) -> bytes:
     return zlib.compress(json.dumps(json.loads(VOCABULARY.model_dump_json()) | changes).encode())
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"{",
-        zlib.compress(b"{"),
-        compressed(pieces=3),
-        compressed(pieces=[]),
-        compressed(pieces=[["", -1.0]]),
-        compressed(pieces=[["a" * 257, -1.0]]),
-        compressed(special=[""]),
-        compressed(limit=0),
-        compressed()[:-1],
-        zlib.compress(b" " * 16_000_001 + VOCABULARY.model_dump_json().encode()),
-    ],
-)
-def test_a_vocabulary_that_cannot_be_read_is_none_and_reported(redis: Redis, content: bytes) -> None:
-    redis.hset(vocabulary_key("m"), "content", content)
+DAMAGED = {
+    "not compressed": b"{",
+    "no JSON": zlib.compress(b"{"),
+    "of another type": compressed(pieces=3),
+    "no pieces": compressed(pieces=[]),
+    "an empty piece": compressed(pieces=[["", -1.0]]),
+    "a long piece": compressed(pieces=[["a" * 257, -1.0]]),
+    "an empty special token": compressed(special=[""]),
+    "no limit": compressed(limit=0),
+    "cut off": compressed()[:-1],
+    "too large": zlib.compress(b" " * 16_000_001 + VOCABULARY.model_dump_json().encode()),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_vocabulary_that_cannot_be_read_is_none_and_reported(redis: Redis, damage: str) -> None:
+    redis.hset(vocabulary_key("m"), "content", DAMAGED[damage])
     assert VocabularyStore(redis).read("m") is None
     assert redis.exists(UNREADABLE_KEY)
 
