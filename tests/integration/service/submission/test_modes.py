@@ -187,6 +187,19 @@ def test_an_edit_of_a_completed_video_inherits_its_settings(api: httpx.Client, d
     assert video["seed"] != 3
 
 
+def test_the_quality_of_a_source_is_inherited_and_a_draft_of_it_needs_exact(
+    api: httpx.Client, done: Callable[..., str]
+) -> None:
+    source = {"id": done(quality="fast")}
+    inherited = submit(api, "/v1/videos/extensions", video=source, num_frames=8)
+    assert (inherited["quality"], inherited["techniques"]) == ("fast", ["guidance_interval", "step_cache"])
+    assert submit(api, "/v1/videos/extensions", video=source, num_frames=8, quality="exact")["techniques"] == []
+    refused = api.post("/v1/videos", json={"prompt": "b", "video": source, "draft": {"steps": 1}})
+    assert (refused.status_code, refused.json()["reason"]) == (400, "draft_quality")
+    assert 'send quality "exact"' in refused.json()["error"]["message"]
+    assert submit(api, video=source, draft={"steps": 1}, quality="exact")["draft"] == {"steps": 1}
+
+
 # ---- extensions
 
 
