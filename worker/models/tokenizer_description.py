@@ -11,6 +11,7 @@ from jobs.queue.vocabularies import Vocabulary
 log = structlog.get_logger()
 
 MARK = "▁"  # begins a word
+MAX_REASON_CHARS = 300  # an error of Pydantic may name thousands of pieces
 PRE_TOKENIZERS = ["WhitespaceSplit", "Metaspace"]
 # Latin, Greek and Cyrillic letters, digits and signs: characters of one code point, with which nothing combines.
 LETTER_RANGES = ((0x21, 0x7F), (0xA1, 0xAD), (0xAE, 0x300), (0x370, 0x483), (0x48A, 0x530))
@@ -24,7 +25,7 @@ def describe_tokenizer(tokenizer: Any, limit: int) -> Vocabulary | None:
     try:
         return _describe(tokenizer, limit)
     except Exception as error:  # noqa: BLE001  of a description in another form: no reason not to serve the model
-        log.warning("tokenizer.not_described", reason=repr(error))
+        log.warning("tokenizer.not_described", reason=repr(error)[:MAX_REASON_CHARS])
         return None
 
 
