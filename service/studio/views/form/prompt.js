@@ -34,7 +34,8 @@ export function Tokens({ prompt, model }) {
   useEffect(() => {
     if (isBlank || !id) return undefined;
     let isCurrent = true;
-    const timer = setTimeout(() => countTokens(id, prompt).then((count) => isCurrent && setCount(count), () => {}), TYPING_MS);
+    const show = (count) => isCurrent && setCount(count);
+    const timer = setTimeout(() => countTokens(id, prompt).then(show, () => show({})), TYPING_MS);
     return () => {
       isCurrent = false;
       clearTimeout(timer);
