@@ -12,7 +12,7 @@ from jobs.errors import RecordUnreadable
 from jobs.model.stored import StoredModel, parse_stored
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import vocabulary_key
-from jobs.redis.unreadable import report_unreadable
+from jobs.redis.unreadable import reads_hash, report_unreadable
 
 MAX_BYTES = 16_000_000  # of one vocabulary; that of T5 has 1.3 MB
 MAX_PIECE_CHARS = 256  # the time to count grows with the longest piece; that of T5 has 16
@@ -56,8 +56,11 @@ class VocabularyStore:
         self.redis = redis
 
     def announce(self, model: str, vocabulary: Vocabulary) -> None:
-        """Stores the vocabulary of a model, if it is another one than before. Raises QueueUnavailable."""
-        if self.digest(model) == vocabulary.digest:
+        """Stores the vocabulary of a model, if it is another one than before.
+
+        Raises QueueUnavailable, and RecordUnreadable if its key holds a value of another type.
+        """
+        if self._field(model, "digest") == vocabulary.digest.encode():
             return
         with redis_errors():
             fields: dict[Any, str | bytes] = {"digest": vocabulary.digest, "content": vocabulary.content}
@@ -65,21 +68,25 @@ class VocabularyStore:
 
     def digest(self, model: str) -> str | None:
         """The digest of the vocabulary of a model; None if no worker has announced one. Raises QueueUnavailable."""
-        with redis_errors():
-            digest = cast(bytes | None, self.redis.hget(vocabulary_key(model), "digest"))
+        try:
+            digest = self._field(model, "digest")
+        except RecordUnreadable as error:
+            report_unreadable(self.redis, "vocabulary", model, error)
+            return None
         return None if digest is None else digest.decode(errors="replace")
 
     def read(self, model: str) -> Vocabulary | None:
         """The vocabulary of a model; None without one that this release can read. Raises QueueUnavailable."""
-        with redis_errors():
-            content = cast(bytes | None, self.redis.hget(vocabulary_key(model), "content"))
-        if content is None:
-            return None
         try:
-            return parse_stored(Vocabulary, _decompress(content))
+            content = self._field(model, "content")
+            return None if content is None else parse_stored(Vocabulary, _decompress(content))
         except RecordUnreadable as error:
             report_unreadable(self.redis, "vocabulary", model, error)
             return None
+
+    def _field(self, model: str, name: str) -> bytes | None:
+        with reads_hash(), redis_errors():
+            return cast(bytes | None, self.redis.hget(vocabulary_key(model), name))
 
 
 def _decompress(content: bytes) -> bytes:

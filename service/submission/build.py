@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
+from easyanimate.sampling import QUALITIES
 from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.model.input_files import DRAFT_STATE, input_keys
 from jobs.model.model_card import ModelCard
@@ -150,9 +151,18 @@ def request_fields(body: CreateVideo, card: ModelCard) -> dict[str, Any]:
         "preview_every_steps": body.previews.every_steps if body.previews else None,
         "metadata": body.metadata,
     }
+    _check_quality(body.quality)
     card.check_sampling(fields["scheduler"], fields["num_inference_steps"])
     card.check_loras([lora.name for lora in body.loras])
     return fields
+
+
+def _check_quality(quality: str) -> None:
+    """Refuses the quality of a newer release, which a source video may pass on. Raises InvalidRequest."""
+    if quality not in QUALITIES:
+        choices = " or ".join(map(repr, QUALITIES))
+        message = f"quality must be {choices} in this version, and the source video has {quality!r}; send quality"
+        raise InvalidRequest(message, "quality", reason="not_a_choice", choices=choices)
 
 
 def _check_start_image(body: CreateVideo, length: Length) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from jobs.errors import QueueUnavailable
+from jobs.errors import QueueUnavailable, RecordUnreadable
 from jobs.model.states import IdleReason
 from jobs.queue.vocabularies import Vocabulary
 from worker.models.lora_index import list_lora_files
@@ -92,7 +92,7 @@ class Announcer:
     def _announce_vocabulary(self, model: str, vocabulary: Vocabulary) -> None:
         try:
             self.supervisor.vocabularies.announce(model, vocabulary)
-        except QueueUnavailable as error:
+        except (QueueUnavailable, RecordUnreadable) as error:
             log.warning("vocabulary.not_announced", model=model, reason=str(error))
         except Exception:  # those of other models must be announced
             log.exception("vocabulary.not_announced", model=model)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from jobs.errors import RecordUnreadable
 from jobs.queue.vocabularies import Vocabulary, VocabularyStore
 from jobs.redis.keys import UNREADABLE_KEY, vocabulary_key
 
@@ -66,3 +67,13 @@ def test_a_vocabulary_that_another_library_compressed_is_the_same(
     monkeypatch.setattr(zlib, "compress", lambda data: compress(data, 0))
     VocabularyStore(redis).announce("m", Vocabulary.model_validate(VOCABULARY.model_dump()))
     assert redis.hget(vocabulary_key("m"), "content") == content
+
+
+def test_a_key_of_another_type_is_no_vocabulary_and_stays(redis: Redis) -> None:
+    redis.set(vocabulary_key("m"), "of another type")
+    store = VocabularyStore(redis)
+    assert (store.digest("m"), store.read("m")) == (None, None)
+    with pytest.raises(RecordUnreadable):
+        store.announce("m", VOCABULARY)
+    assert redis.get(vocabulary_key("m")) == b"of another type"
+    assert redis.zrange(UNREADABLE_KEY, 0, -1) == [b"vocabulary m"]

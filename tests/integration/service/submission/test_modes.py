@@ -19,6 +19,7 @@ from redis import Redis
 from jobs.model.job import Job
 from jobs.model.model_card import Lora, ModelCard
 from jobs.queue.registry import Registry
+from jobs.redis.keys import record_key
 from jobs.storage.factory import open_storage
 from service.schemas.requests.derived import EditVideo, ExtendVideo
 from tests.job_store import JobStore
@@ -198,6 +199,18 @@ def test_the_quality_of_a_source_is_inherited_and_a_draft_of_it_needs_exact(
     assert (refused.status_code, refused.json()["reason"]) == (400, "draft_quality")
     assert 'send quality "exact"' in refused.json()["error"]["message"]
     assert submit(api, video=source, draft={"steps": 1}, quality="exact")["draft"] == {"steps": 1}
+
+
+def test_the_quality_of_a_newer_release_is_not_inherited(
+    api: httpx.Client, done: Callable[..., str], redis: Redis
+) -> None:
+    source = done()
+    request = json.loads(redis.hget(record_key(source), "request")) | {"quality": "turbo"}
+    redis.hset(record_key(source), "request", json.dumps(request))
+    assert api.get(f"/v1/videos/{source}").json()["quality"] == "turbo"
+    refused = api.post("/v1/videos/extensions", json={"prompt": "b", "video": {"id": source}, "num_frames": 8})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "quality")
+    assert submit(api, "/v1/videos/extensions", video={"id": source}, num_frames=8, quality="fast")["quality"] == "fast"
 
 
 # ---- extensions
