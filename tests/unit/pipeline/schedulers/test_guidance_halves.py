@@ -88,7 +88,7 @@ def test_a_failed_exchange_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> N
         raise RuntimeError("Connection closed by peer [127.0.0.1]\nat gloo/transport/tcp/pair.cc:525")
 
     monkeypatch.setattr(distributed, "all_gather", fail)
-    with pytest.raises(ExchangeFailed, match="Connection closed by peer .* start both processes again$"):
+    with pytest.raises(ExchangeFailed, match=r"Connection closed by peer .* start both processes again$"):
         GuidanceHalves(0).gather(torch.zeros(1, 4))
 
 
