@@ -171,6 +171,11 @@ def shared_end_key(work: str) -> str:
     return f"shared:end:{work}"
 
 
+def shared_stop_key(work: str) -> str:
+    """The job that was cancelled or late, from whose checkpoints another job of the same work continues."""
+    return f"shared:stop:{work}"
+
+
 def attempts_key(job_id: str) -> str:
     """The stream of the attempt log of a job."""
     return f"job:{job_id}:attempts"

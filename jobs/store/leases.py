@@ -91,6 +91,7 @@ class WorkerJobs:
                 phase=Phase.LOADING,
                 started_at=job.started_at or now,
                 preemption=job.preemption and job.preemption.ended(now, job.handover),
+                handover=shared_runs.handover_of_lease(self.table.redis, job),
             )
 
         def extra(pipe: Pipeline, job: Job) -> None:
@@ -224,6 +225,12 @@ class WorkerJobs:
             records.add_log(pipe, job_id, "It continues the run of an equal video that was stopped.")
 
         return self.table.update_if_exists(job_id, decide, extra)
+
+    def stopped_run(self, job: Job) -> str | None:
+        """The job of the same work that was cancelled or late last, whose checkpoints are kept; None without one."""
+        with redis_errors():
+            stopped = shared_runs.stopped_run(self.table.redis, job)
+        return None if stopped is None else stopped.job_id
 
     def end_shared_run(self, job: Job) -> None:
         """Lets the other jobs of the same work start, after this one was deleted."""

@@ -4,12 +4,16 @@ All jobs of the same work wait in the queue. While one of them runs, no worker l
 get its result or its failure. If it ends without either, one of the others continues its run.
 
 The mark of a run is a lease: it is renewed with that of the job, and the others are free when it has expired.
+
+A job may also be cancelled or too late while it waits for its next attempt, after a preemption for example. Then no
+worker has it. The next job of its work that is leased continues from the checkpoints in storage.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from redis import Redis
 from redis.client import Pipeline
@@ -18,11 +22,13 @@ from jobs.model.input_files import INPUT_FILES, SHOT_FILES
 from jobs.model.job import Job
 from jobs.model.request import VideoRequest
 from jobs.model.states import State
-from jobs.redis.keys import shared_end_key, shared_jobs_key, shared_run_key
+from jobs.redis.keys import shared_end_key, shared_jobs_key, shared_run_key, shared_stop_key
+from jobs.store.keeper.retention import LEFTOVERS_AFTER_S
 
 JOBS_KEPT_S = 31 * 86_400  # after the last submit; longer than any deadline
 HELD_AFTER_DELETION_S = 30  # of the run of a deleted job: the worker stops at the end of a step, and another continues
 END_KEPT_S = 86_400  # the other jobs get the result at once, or after a crash within this time
+STOP_KEPT_S = round(LEFTOVERS_AFTER_S)  # then the keeper deletes the checkpoints of the stopped job
 
 # Fields of a request that do not change its result. Inputs are compared by their content.
 _KEYS = {*INPUT_FILES.values()}
@@ -37,7 +43,8 @@ _END_RUN = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS
 # KEYS: the mark of a run. ARGV: job, seconds.
 _HOLD_RUN = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('EXPIRE', KEYS[1], ARGV[2]) end"
 
-# KEYS: the jobs that have not ended, the end of a run. ARGV: job, seconds. Names the run whose result the others get.
+# KEYS: the jobs that have not ended, the end of a run. ARGV: the run, seconds. Names the run whose result the others
+# get, or which one of them continues; nothing if there are no others.
 _RECORD_END = """
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2]) end
 """
@@ -91,11 +98,40 @@ def follow_change(pipe: Pipeline, old: Job, new: Job) -> None:
         return
     if new.state.is_final:
         remove_job(pipe, new)
-    if old.state is State.RUNNING:
+    jobs, is_running = shared_jobs_key(new.shared_key), old.state is State.RUNNING
+    if is_running:
         end_run(pipe, old)
-        if new.state in (State.COMPLETED, State.FAILED):
-            keys = shared_jobs_key(new.shared_key), shared_end_key(new.shared_key)
-            pipe.eval(_RECORD_END, len(keys), *keys, new.id, END_KEPT_S)
+    if is_running and new.state in (State.COMPLETED, State.FAILED):
+        pipe.eval(_RECORD_END, 2, jobs, shared_end_key(new.shared_key), new.id, END_KEPT_S)
+    next_handover = old.handover + is_running  # of an attempt that continues the run; 0 if there was none
+    if new.state in (State.CANCELLED, State.EXPIRED) and next_handover:
+        stopped = f"{new.id} {next_handover}"
+        pipe.eval(_RECORD_END, 2, jobs, shared_stop_key(new.shared_key), stopped, STOP_KEPT_S)
+
+
+@dataclass(frozen=True)
+class StoppedRun:
+    """The run of a job that was cancelled or late, and the handover of the attempt that continues it."""
+
+    job_id: str
+    next_handover: int
+
+
+def stopped_run(redis: Redis, job: Job) -> StoppedRun | None:
+    """The run of the same work that stopped last; None if there is none, or its checkpoints are gone by now."""
+    if job.shared_key is None:
+        return None
+    value = cast(bytes | None, redis.get(shared_stop_key(job.shared_key)))
+    if value is None:
+        return None
+    job_id, _, handover = value.decode(errors="replace").partition(" ")
+    return StoppedRun(job_id, int(handover)) if handover.isdecimal() else None
+
+
+def handover_of_lease(redis: Redis, job: Job) -> int:
+    """The handover of the next attempt: one without checkpoints of its own continues a stopped run of the same work."""
+    stopped = stopped_run(redis, job) if job.handover == 0 else None
+    return job.handover if stopped is None else stopped.next_handover
 
 
 def run_keys(job: Job) -> tuple[str, ...]:

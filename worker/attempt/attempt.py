@@ -143,7 +143,7 @@ class AttemptRun:
             self.checkpoints.close()
             self.metrics.end()
             self.trace.end()
-        if self._is_job_final():
+        if self._is_job_final() and self.handover.stopped_run() != self.job.id:
             self.checkpoints.delete()
         return isinstance(error, Exception)
 
@@ -156,7 +156,7 @@ class AttemptRun:
     def generate(self, inputs: dict[str, Path]) -> Done:
         """Lets the engine write the video to `result_path`, and its manifest beside it."""
         request = self.job.request.model_copy(update={"webhook": None})  # the engine does not need its secret
-        self.checkpoints.fetch()
+        self.checkpoints.fetch(self.handover.stopped_run())
         checkpoints = Checkpoints(self.checkpoints.folder, self.settings.checkpoint_every_s)
         scope = window_scope(self.job.owner) if self.settings.reuse_windows == "on" else None
         run = Run(self.token, request, self.result_path, inputs, checkpoints, scope, self.settings.continuation)
@@ -259,14 +259,19 @@ class AttemptRun:
             crash_point("preemption.stopped")
         if isinstance(outcome, LeaseLost) and self.stop_signals.has_video:
             self.files.discard_result(self.result_key)
-        if self.job.shared_key is not None:
-            with suppress(QueueUnavailable, RecordUnreadable):  # then the job starts again
-                self.handover.apply(outcome)
+        self._hand_over(outcome)
         event = retry_until_drained(lambda: outcome.apply(self.store, self.job), self.drain)
+        if isinstance(outcome, Drained | Preempted | EngineLost):
+            self._hand_over(LeaseLost())  # if the caller has deleted the job meanwhile
         reason = str(outcome) or type(outcome).__name__
         metrics.ATTEMPTS.labels(event.removeprefix("job.")).inc()
         self.trace.finish(event.removeprefix("job."), outcome.failure_code)
         log.info(event, job_id=self.job.id, attempt=self.job.attempt, reason=reason)
+
+    def _hand_over(self, outcome: AttemptEnded) -> None:
+        if self.job.shared_key is not None:
+            with suppress(QueueUnavailable, RecordUnreadable):  # then another job of the same work starts at step 0
+                self.handover.apply(outcome)
 
 
 def _result(key: str, done: Done, phases: dict[str, float]) -> Result:

@@ -28,6 +28,13 @@ class RunHandover:
         except QueueUnavailable:
             return False
 
+    def stopped_run(self) -> str | None:
+        """The job of the same work that was stopped last, whose checkpoints are kept; None while Redis is away."""
+        try:
+            return self.store.stopped_run(self.job)
+        except QueueUnavailable:
+            return None
+
     def apply(self, outcome: AttemptEnded) -> None:
         """Lets a job of the same work continue from the last checkpoint, after a cancel, a deadline or a deletion."""
         is_deleted = isinstance(outcome, LeaseLost) and self._is_deleted()

@@ -53,12 +53,16 @@ class CheckpointStore:
 
     # ---- before the run
 
-    def fetch(self) -> None:
-        """Downloads the latest stored checkpoint, unless the spool has one that is as new."""
+    def fetch(self, continued: str | None = None) -> None:
+        """Downloads the latest stored checkpoint, unless the spool has one that is as new.
+
+        Without one of its own, the job continues from that of the job `continued`, which had the same work.
+        """
         deadline = time.monotonic() + FETCH_TIMEOUT_S
         while True:
             try:
-                self._fetch_latest()
+                if not self._fetch_latest(self.job.id) and continued is not None:
+                    self._fetch_latest(continued)
                 return
             except StorageUnavailable as error:
                 log.warning("storage.away", job_id=self.job.id, reason=str(error))
@@ -67,7 +71,8 @@ class CheckpointStore:
                     return
             time.sleep(FETCH_PAUSE_S)
 
-    def _fetch_latest(self) -> None:
+    def _fetch_latest(self, source: str) -> bool:
+        """Gets the latest checkpoint of the job `source`; False without one."""
         newest = self.job.handover - 1
         for handover in range(newest, max(newest - MAX_HANDOVERS, -1), -1):
             folder = self.job_folder / str(handover)
@@ -75,22 +80,23 @@ class CheckpointStore:
                 if (folder / NAME).is_file():
                     read_checkpoint(folder)
                 else:
-                    self._fetch(handover)
-                return
+                    self._fetch(source, handover)
+                return True
             except KeyError:
                 continue
             except (InvalidCheckpoint, OSError) as error:
                 log.warning("checkpoint.ignored", job_id=self.job.id, attempt=handover, reason=str(error))
                 if isinstance(error, InvalidCheckpoint):
                     self.report_damage(str(handover), str(error))
+        return False
 
     def report_damage(self, attempt: str, reason: str) -> None:
         """Logs and counts a damaged checkpoint of an earlier attempt, once a day. `attempt` is its handover."""
         report_unreadable(self.redis, "checkpoint", f"{self.job.id}/{attempt}", RecordUnreadable(reason))
 
-    def _fetch(self, handover: int) -> None:
+    def _fetch(self, source: str, handover: int) -> None:
         """Raises KeyError if the attempt stored none or a file is missing, and InvalidCheckpoint."""
-        prefix = checkpoint_prefix(self.job.id)
+        prefix = checkpoint_prefix(source)
         key = f"{prefix}{handover}/{NAME}"
         checkpoint = parse_checkpoint(read_all(self.storage, key))
         for file in checkpoint.needed:
@@ -99,7 +105,7 @@ class CheckpointStore:
         checkpoint = checkpoint.model_copy(update={"window_states": states})
         (self.job_folder / str(handover)).mkdir(exist_ok=True)
         checkpoint.write(self.job_folder / str(handover))
-        log.info("checkpoint.fetched", job_id=self.job.id, step=checkpoint.step)
+        log.info("checkpoint.fetched", job_id=self.job.id, source=source, step=checkpoint.step)
 
     def _has_fetched(self, prefix: str, name: str) -> bool:
         """Fetches a state that only other videos need; False if it is missing, which ends no run."""
@@ -116,7 +122,8 @@ class CheckpointStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file():
             self._download(prefix + name, path)
-        self._stored.add(name)
+        if prefix == checkpoint_prefix(self.job.id):  # that of another job does not store it for this one
+            self._stored.add(name)
 
     def _download(self, key: str, path: Path) -> None:
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")

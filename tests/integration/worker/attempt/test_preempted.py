@@ -250,14 +250,83 @@ def test_a_caller_that_reaches_its_limit_in_the_swap_waits_and_the_stopped_job_g
     assert (store.get(job.id).state, store.get(urgent[0].id).state) == (State.COMPLETED, State.QUEUED)
 
 
-def test_equal_jobs_share_the_run_that_resumes_and_that_of_the_urgent_job(
-    worker: Any, store: JobStore, make_request: Callable[..., VideoRequest], meanwhile: Meanwhile
-) -> None:
-    def submit_equal(work: str, prompt: str, priority: Priority) -> Job:
+@pytest.fixture
+def submit_equal(store: JobStore, make_request: Callable[..., VideoRequest]) -> Submit:
+    """Submits a job that shares its run with those of the same work."""
+
+    def submit_equal(work: str = "long", prompt: str = "patient", priority: Priority = Priority.NORMAL) -> Job:
         job = Job(id=new_job_id(), owner="me", request=make_request(prompt), created_at=store.now(), shared_key=work)
         return store.submit(job.evolve(priority=priority))
 
-    jobs = [submit_equal("long", "patient", Priority.NORMAL) for _ in range(2)]
+    return submit_equal
+
+
+@pytest.mark.parametrize("what", ["cancel", "delete"])
+def test_an_equal_job_continues_a_run_that_is_withdrawn_in_the_swap(
+    worker: Any,
+    submit_equal: Submit,
+    store: JobStore,
+    storage: Storage,
+    preempt: Callable[[Job], Job],
+    meanwhile: Meanwhile,
+    in_the_swap: Any,
+    what: str,
+) -> None:
+    first, equal, urgent = submit_equal(), submit_equal(), list[Job]()
+    in_the_swap(lambda: getattr(store, what)(first.id))
+    meanwhile(has_a_step(store, first), lambda: urgent.append(preempt(first)))
+    worker.run_one()
+    assert (store.get(urgent[0].id).state, store.get(equal.id).state) == (State.COMPLETED, State.QUEUED)
+    worker.run_one()
+    assert [attempt.resumed_step for attempt in store.attempts(equal.id)] == [2]  # the steps of the stopped run
+    assert (store.get(equal.id).state, store.queue_depth(MODEL), store.running()) == (State.COMPLETED, 0, 0)
+    if what == "cancel":
+        assert store.get(first.id).state is State.CANCELLED
+    assert list(storage.list(checkpoint_prefix(equal.id))) == []
+
+
+@pytest.mark.parametrize("what", ["cancel", "deadline"])
+def test_an_equal_job_continues_a_run_that_ends_while_it_waits_after_the_swap(
+    worker: Any,
+    submit_equal: Submit,
+    store: JobStore,
+    preempt: Callable[[Job], Job],
+    meanwhile: Meanwhile,
+    context: WorkerContext,
+    tmp_path: Any,
+    what: str,
+) -> None:
+    first, equal = submit_equal(), submit_equal()
+    meanwhile(has_a_step(store, first), lambda: preempt(first))
+    worker.run_one()
+    if what == "cancel":
+        store.cancel(first.id)
+    else:
+        store.table.update_if_exists(first.id, lambda job: job.evolve(deadline=1.0))
+    worker.use(settings=context.settings.model_copy(update={"spool_dir": tmp_path / "another host"}))
+    worker.run_one()
+    assert store.get(first.id).state is (State.CANCELLED if what == "cancel" else State.EXPIRED)
+    (attempt,) = store.attempts(equal.id)
+    assert (attempt.outcome, attempt.resumed_step) == (Outcome.COMPLETED, 2)
+    assert store.get(equal.id).attempt == 1
+
+
+def test_a_job_that_is_requested_after_the_end_of_a_stopped_run_starts_at_its_first_step(
+    worker: Any, submit_equal: Submit, store: JobStore, preempt: Callable[[Job], Job], meanwhile: Meanwhile
+) -> None:
+    first = submit_equal()
+    meanwhile(has_a_step(store, first), lambda: preempt(first))
+    worker.run_one()
+    store.cancel(first.id)
+    later = submit_equal(prompt="a red ball")
+    worker.run_one()
+    assert [attempt.resumed_step for attempt in store.attempts(later.id)] == [None]
+
+
+def test_equal_jobs_share_the_run_that_resumes_and_that_of_the_urgent_job(
+    worker: Any, submit_equal: Submit, store: JobStore, meanwhile: Meanwhile
+) -> None:
+    jobs = [submit_equal() for _ in range(2)]
     urgent = list[Job]()
 
     def preempt() -> None:
