@@ -1,4 +1,4 @@
-"""The AIGC label of GB 45438-2025: the implicit label in the metadata of generated files, as JSON."""
+"""The AIGC label of GB 45438-2025, annex E: the implicit label in the metadata of generated files, as JSON."""
 
 import json
 
@@ -7,14 +7,14 @@ GENERATED = "1"  # the value of `Label` for content that is generated
 
 
 def aigc_label(producer: str, produce_id: str) -> str:
-    """The JSON of a label. The fields of a propagator are empty: who spreads the file fills them in."""
+    """The JSON of a label. Where it is first written, the fields of the propagator are those of the producer."""
     fields = {
         "Label": GENERATED,
         "ContentProducer": producer,
         "ProduceID": produce_id,
         "ReservedCode1": "",
-        "ContentPropagator": "",
-        "PropagateID": "",
+        "ContentPropagator": producer,
+        "PropagateID": produce_id,
         "ReservedCode2": "",
     }
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))

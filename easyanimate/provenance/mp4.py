@@ -1,8 +1,8 @@
 """XMP and the AIGC label in MP4 files (ISO/IEC 14496-12): written without a change of the frames, and read.
 
-XMP is a `uuid` box at the end of the file. The label is an entry of a metadata list in `moov`, which FFmpeg shows.
-FFmpeg itself writes such lists to `udta` inside it, and both are read. `moov` precedes the frames in files of this
-project, so the places of all frames are moved.
+XMP is a `uuid` box at the end of the file. The label is an entry of the metadata list `moov/udta/meta`, the place that
+TC260-PG-20257A names for it. Some programs write it to `moov/meta`, and both are read. `moov` precedes the frames in
+files of this project, so the places of all frames are moved.
 """
 
 import struct
@@ -75,18 +75,34 @@ def read_mp4_marks(file: BinaryIO) -> tuple[bytes | None, str | None, bool]:
 
 def _moov_with_label(content: bytes, label: str, begin: int, end: int) -> bytes:
     """The box with the label, for a `moov` from `begin` to `end` with this content."""
-    added = _metadata(label)
-    data = bytearray(content)
-    for table, start, stop in _chunk_tables(content):
+    data = bytearray(_with_label(content, label))
+    moved = len(data) - len(content)
+    for table, start, stop in _chunk_tables(bytes(data)):
         form = ">Q" if table == b"co64" else ">I"
         step = struct.calcsize(form)
         for place in range(start + 8, stop - step + 1, step):
             (offset,) = struct.unpack_from(form, data, place)
             if offset >= end:
-                struct.pack_into(form, data, place, offset + len(added))
+                struct.pack_into(form, data, place, offset + moved)
             elif offset > begin:
                 raise InvalidInput("the MP4 has frames inside its header")
-    return _box(b"moov", bytes(data) + added)
+    return _box(b"moov", bytes(data))
+
+
+def _with_label(moov: bytes, label: str) -> bytes:
+    """The content of `moov` with the list of the label in `udta`; a list that is there moves to `moov/meta`.
+
+    The list of the comment has another handler, and a box has one list. FFmpeg reads both places.
+    """
+    children, file = list(boxes(BytesIO(moov), 0, len(moov))), BytesIO(moov)
+    parts = [(name, moov[begin:end]) for name, begin, _, end in children if name != b"udta"]
+    user_data = [box for name, _, content, end in children if name == b"udta" for box in boxes(file, content, end)]
+    lists = [moov[begin:end] for name, begin, _, end in user_data if name == b"meta"]
+    others = b"".join(moov[begin:end] for name, begin, _, end in user_data if name != b"meta")
+    if len(lists) + [name for name, _ in parts].count(b"meta") > 1 or _label_in(moov) is not None:
+        raise InvalidInput("the MP4 has a label, or metadata in several places")
+    rest = b"".join(content for _, content in parts)
+    return rest + _box(b"udta", others + _metadata(label)) + b"".join(lists)
 
 
 def _chunk_tables(moov: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -22,11 +22,10 @@ MEDIA_TYPES = {".mp4": "video/mp4", ".png": "image/png", ".webp": "image/webp", 
 
 def write_plain_marks(source: BinaryIO, target: BinaryIO, media_type: str, label: str | None) -> None:
     """Copies a file with XMP, and with the AIGC label if there is one. Raises InvalidInput for a damaged file."""
-    xmp = xmp_packet(label)
-    if media_type == "video/mp4":
-        write_mp4_marks(source, target, xmp, label)
+    if media_type == "video/mp4":  # a file has one label: GB 45438-2025, 6.1 c)
+        write_mp4_marks(source, target, xmp_packet(), label)
     else:
-        target.write(write_image_marks(source.read(), media_type, xmp))
+        target.write(write_image_marks(source.read(), media_type, xmp_packet(label)))
 
 
 def mark_generated(path: Path, label: str | None = None) -> None:

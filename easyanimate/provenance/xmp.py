@@ -2,7 +2,7 @@
 
 import html
 import re
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape
 
 from easyanimate.provenance.claims import TRAINED_MEDIA
 
@@ -14,12 +14,12 @@ AIGC = "TC260:AIGC"
 
 def xmp_packet(label: str | None = None) -> bytes:
     """The packet; `label` is the JSON of an AIGC label."""
-    aigc = f' xmlns:TC260="{TC260}" {AIGC}={quoteattr(label)}' if label else ""
+    namespace, aigc = (f' xmlns:TC260="{TC260}"', f"<{AIGC}>{escape(label)}</{AIGC}>") if label else ("", "")
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        f'<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="{IPTC}" {SOURCE_TYPE}="{TRAINED_MEDIA}"{aigc}/>'
-        '</rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
+        f'<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="{IPTC}"{namespace} {SOURCE_TYPE}="{TRAINED_MEDIA}">'
+        f'{aigc}</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
     ).encode()
 
 

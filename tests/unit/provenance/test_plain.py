@@ -1,6 +1,5 @@
-"""Marks without a signature: each format has XMP and its own pixels, and FFmpeg's place of the AIGC label is read."""
+"""Marks without a signature: each format has XMP and its own pixels, and the AIGC label has FFmpeg's place."""
 
-import json
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -11,10 +10,11 @@ import pytest
 from PIL import Image
 
 from easyanimate.errors import InvalidInput
+from easyanimate.files.file_comment import read_comment
 from easyanimate.provenance.aigc import aigc_label
 from easyanimate.provenance.checks import check_marks
-from easyanimate.provenance.mp4 import read_mp4_marks
-from easyanimate.provenance.plain import MEDIA_TYPES, mark_generated, save_generated
+from easyanimate.provenance.mp4 import boxes, read_mp4_marks
+from easyanimate.provenance.plain import MEDIA_TYPES, mark_generated, save_generated, write_plain_marks
 from tests.unit.provenance.test_marking import pixels
 
 MakeFile = Callable[..., Path]
@@ -58,16 +58,34 @@ def test_a_file_that_cannot_be_marked_stays_as_it_was(make_file: MakeFile, tmp_p
         mark_generated(tmp_path / "clip.avi")
 
 
-def test_the_label_is_read_where_ffmpeg_writes_it(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    with av.open(str(path), "w", options={"movflags": "+use_metadata_tags"}) as container:
+def test_the_label_of_an_mp4_is_where_ffmpeg_writes_one(make_file: MakeFile, tmp_path: Path) -> None:
+    """TC260-PG-20257A names this place: a key of `moov/udta/meta`."""
+    ours, theirs = make_file(".mp4"), tmp_path / "theirs.mp4"
+    mark_generated(ours, LABEL)
+    with av.open(str(theirs), "w", options={"movflags": "+use_metadata_tags"}) as container:
         container.metadata["AIGC"] = LABEL
         stream = container.add_stream("libx264", rate=8)
         stream.width = stream.height = 32
         frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
         container.mux([*stream.encode(frame), *stream.encode()])
-    with path.open("rb") as file:
-        label = read_mp4_marks(file)[1]
-    assert label is not None
-    assert json.loads(label)["ContentProducer"] == "Studio"
-    assert b"udta" in path.read_bytes()
+    for path in (ours, theirs):
+        assert all(text in part(path, b"moov", b"udta", b"meta") for text in (b"mdta", b"AIGC", LABEL.encode()))
+        with path.open("rb") as file:
+            assert read_mp4_marks(file)[1] == LABEL
+    assert b'{"model": "tiny"}' in part(ours, b"moov", b"meta")  # the comment, which FFmpeg reads there too
+    assert read_comment(ours) == '{"model": "tiny"}'
+
+
+def test_a_second_label_is_refused(make_file: MakeFile) -> None:
+    path = make_file(".mp4")
+    mark_generated(path, LABEL)
+    with path.open("rb") as source, pytest.raises(InvalidInput, match="has a label"):
+        write_plain_marks(source, BytesIO(), "video/mp4", LABEL)
+
+
+def part(path: Path, *names: bytes) -> bytes:
+    """The content of the first box with this path of names."""
+    data = path.read_bytes()
+    for name in names:
+        data = next(data[begin:end] for found, _, begin, end in boxes(BytesIO(data), 0, len(data)) if found == name)
+    return data
