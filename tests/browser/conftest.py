@@ -31,7 +31,7 @@ def stack(
     chromium: str, tmp_path_factory: pytest.TempPathFactory, models_dir: Path, group_end: ExitStack
 ) -> LocalStack:
     """The embedded service with a required API key. It is started only if there is a browser."""
-    settings = {"EASYANIMATE_API_KEYS": KEY, "OMP_NUM_THREADS": "1"}
+    settings = {"EASYANIMATE_API_KEYS": KEY, "OMP_NUM_THREADS": "1", "EASYANIMATE_REUSE_WINDOWS": "on"}
     stack = LocalStack(stack_plan(tmp_path_factory.mktemp("browser"), models_dir, settings)).start()
     group_end.callback(stack.stop)
     return stack

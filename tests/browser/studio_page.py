@@ -51,6 +51,20 @@ def request_video(page: Any, prompt: str, **values: str) -> None:
     page.get_by_label("Prompt", exact=True).press("Enter")
 
 
+def shot(page: Any, number: int) -> Any:
+    """The card of a shot of a film."""
+    return page.get_by_role("group", name=f"Shot {number}", exact=True)
+
+
+def open_film(page: Any, *texts: str) -> None:
+    """Opens the mode of films and writes the prompts."""
+    page.get_by_role("button", name="Film", exact=True).click()
+    for number, text in enumerate(texts, 1):
+        if number > 1:
+            page.get_by_role("button", name="Add a shot").click()
+        shot(page, number).get_by_label("Prompt", exact=True).fill(text)
+
+
 def violations(page: Any, theme: str = "light") -> list[str]:
     """What axe finds on the page."""
     faults = Axe().run(page, options=RULES[theme]).response["violations"]

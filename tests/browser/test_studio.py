@@ -20,10 +20,12 @@ from tests.browser.studio_page import (
     Open,
     fill,
     id_of,
+    open_film,
     played_duration_s,
     png,
     request_video,
     send_file,
+    shot,
     until,
     violations,
     wait_for_text,
@@ -273,6 +275,36 @@ def test_a_shot_of_a_film_plays_from_its_first_frame_and_says_if_it_was_reused(
     assert page.get_by_role("button", name="Shot 1: a square. Reused from an earlier video.").count() == 1
     wait_for_text(page.locator("#facts"), "Windows1 generated, 1 reused")
     assert violations(page) == []
+
+
+def test_a_film_is_remixed_and_only_its_changed_shot_is_made(open_studio: Open, api: httpx.Client) -> None:
+    page = open_studio()
+    texts = ["a red circle moves to the right", "a blue square stands still", "a green cross on black"]
+    open_film(page, *texts)
+    page.locator(".film").get_by_label("Unit").select_option("num_frames")
+    for number in (1, 2, 3):
+        shot(page, number).get_by_label("Length in frames").fill("8")
+    shot(page, 3).get_by_label("Begins with").select_option("0")
+    page.locator(".advanced").last.evaluate("details => (details.open = true)")
+    page.get_by_label("Steps", exact=True).fill("3")
+    page.get_by_role("button", name="Generate film").click()
+    first = id_of(page)
+    wait_until_finished(page)
+    page.locator("#actions").get_by_role("button", name="Remix").click()
+    until(page, lambda: page.locator("#seed").input_value())  # the settings of the first film are in the form
+    shot(page, 2).get_by_label("Prompt", exact=True).fill("a white square stands still")
+    page.get_by_role("button", name="Generate film").click()
+    until(page, lambda: id_of(page) not in ("", first))
+    wait_for_text(page.locator("#facts"), "Windows1 generated, 2 reused")
+    records = [api.get(f"/v1/videos/{video_id}").json() for video_id in (first, id_of(page))]
+    reused = [[each["windows_reused"] for each in record["shots"]] for record in records]
+    assert reused == [[0, 0, 0], [1, 0, 1]]  # the third shot begins with a cut
+    assert [(record["windows_made"], record["windows_reused"]) for record in records] == [(3, 0), (1, 2)]
+    assert records[0]["seed"] == records[1]["seed"]
+    names = [f"Shot 1: {texts[0]}. Reused", "Shot 2: a white square stands still", f"Shot 3: {texts[2]}. Reused"]
+    line = page.get_by_role("navigation", name="Timeline").get_by_role("button")
+    labels = [button.get_attribute("aria-label") for button in line.all()]
+    assert [label.removesuffix(" from an earlier video.") for label in labels] == names
 
 
 def test_a_finished_video_is_remixed_extended_and_deleted(open_studio: Open, api: httpx.Client, finished: str) -> None:

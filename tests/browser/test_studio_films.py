@@ -14,7 +14,15 @@ from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
 from service.settings import ServiceSettings
 from tests.announced_worker import announced_worker
-from tests.browser.studio_page import CONTROLS_WITHOUT_NAME, png, until, violations, wait_for_text
+from tests.browser.studio_page import (
+    CONTROLS_WITHOUT_NAME,
+    open_film,
+    png,
+    shot,
+    until,
+    violations,
+    wait_for_text,
+)
 from tests.integration.service.conftest import running_apis
 
 pytestmark = pytest.mark.slow
@@ -57,23 +65,9 @@ def open_as(browser: Any, keys: Any) -> Iterator[OpenAs]:
         context.close()
 
 
-def shot(page: Any, number: int) -> Any:
-    """The card of a shot."""
-    return page.get_by_role("group", name=f"Shot {number}", exact=True)
-
-
 def prompts(page: Any) -> list[str]:
     """The prompts of the shots, in order."""
     return [area.input_value() for area in page.locator(".shot textarea").all()]
-
-
-def open_film(page: Any, *texts: str) -> None:
-    """Opens the mode of films and writes the prompts."""
-    page.get_by_role("button", name="Film", exact=True).click()
-    for number, text in enumerate(texts, 1):
-        if number > 1:
-            page.get_by_role("button", name="Add a shot").click()
-        shot(page, number).get_by_label("Prompt", exact=True).fill(text)
 
 
 def test_shots_are_edited_by_mouse_and_keyboard_and_survive_a_reload(open_as: OpenAs, tmp_path: Path) -> None:
