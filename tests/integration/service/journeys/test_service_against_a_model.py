@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -34,12 +35,14 @@ from cli.stack.ports import free_port
 from cli.stack.process import ManagedProcess
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.access.api_keys import ApiKeyStore, Role
+from jobs.access.quotas import DAY_S, Quotas
 from jobs.model.failure import failure
 from jobs.model.input_files import DRAFT_STATE
 from jobs.model.job import Job
 from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
 from jobs.model.result_files import sibling_key
+from jobs.model.steps import charged_pixel_frames
 from jobs.redis import keys
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage
@@ -64,6 +67,8 @@ HOUR_S = 3600.0  # longer than a lease and than each deadline here
 LEASE_S = HOUR_S / 2  # no lease expires during a run, except when an hour passes
 DEADLINE_S = 600.0
 MAX_VIDEOS = 8
+DAILY_PIXEL_FRAMES = 10**12
+LIMITS = Limits(queued_jobs=QUEUED_LIMIT, pixel_frames_per_day=DAILY_PIXEL_FRAMES)
 DRAFT_STEPS = 2
 WORKER = "worker-1"
 COMMON: dict[str, Any] = {"seed": 7, "webhook": {"url": "https://example.com/hook"}}
@@ -100,13 +105,14 @@ class Callers(RuleBasedStateMachine):
         self.later.table.now = lambda: self.store.now() + HOUR_S  # type: ignore[method-assign]
         self.owner = f"caller-{len(self.service.callers)}"
         self.service.callers.append(self.owner)
-        key_store, limits = ApiKeyStore(self.redis), Limits(queued_jobs=QUEUED_LIMIT)
-        self.key = key_store.create("test", self.owner, limits)[1]
+        key_store = ApiKeyStore(self.redis)
+        self.key = key_store.create("test", self.owner, LIMITS)[1]
         self.other_key = key_store.create("test", f"not-{self.owner}", Limits())[1]
         self.expected = ExpectedService()
         self.videos = self.expected.videos
         self.leased: dict[str, Job] = {}  # the last attempt of each video
         self.made: list[str] = []  # all videos, also deleted ones
+        self.pixel_frames = Counter[float]()  # of all videos, by day
         self.keys_used: dict[str, tuple[str, str]] = {}  # Idempotency-Key -> prompt and video
 
     def call(self, replica: int, method: str, path: str, key: str | None = None, **more: Any) -> httpx.Response:
@@ -375,11 +381,12 @@ class Callers(RuleBasedStateMachine):
 
     @invariant()
     def the_quotas_are_those_of_the_model(self) -> None:
-        sets = (
-            self.redis.zcard(keys.owner_waiting_key(self.owner)),
-            self.redis.scard(keys.owner_running_key(self.owner)),
-        )
-        assert sets == (self.expected.count("queued"), self.expected.count("running"))
+        """A refused request uses nothing of them."""
+        today = self.pixel_frames[self.store.now() // DAY_S]
+        left = {each.name: each.left for each in Quotas(self.redis).preview(self.owner, LIMITS, 0, 0)}
+        waiting = self.expected.count("queued")
+        assert left == {"queued-jobs": max(0, QUEUED_LIMIT - waiting), "pixel-frames": DAILY_PIXEL_FRAMES - today}
+        assert self.redis.scard(keys.owner_running_key(self.owner)) == self.expected.count("running")
 
     def teardown(self) -> None:
         """Each ended video has one final event and one final webhook, and a deletion leaves nothing."""
@@ -413,8 +420,10 @@ class Callers(RuleBasedStateMachine):
             return self._refused(answer, 429, "rate_limited")
         record = answer.raise_for_status().json()
         assert record["id"] not in self.made
-        self.made.append(record["id"])
-        self.videos[record["id"]] = Expected(prompt, work, self.store.get(record["id"]).created_at, **more)
+        job = self.store.get(record["id"])
+        self.made.append(job.id)
+        self.pixel_frames[job.created_at // DAY_S] += charged_pixel_frames(job.request)
+        self.videos[job.id] = Expected(prompt, work, job.created_at, **more)
         return str(record["id"])
 
     def _refused(self, answer: httpx.Response, status: int, code: str) -> Any:
