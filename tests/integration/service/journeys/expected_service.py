@@ -7,7 +7,7 @@ from typing import Any
 from jobs.store.keeper.preemption import MAX_PREEMPTIONS
 from jobs.store.transitions import MAX_ATTEMPTS
 
-QUEUED_LIMIT = 4  # waiting videos of a caller
+QUEUED_LIMIT = 5  # waiting videos of a caller
 STATUS = {
     "queued": "queued",
     "running": "in_progress",

@@ -66,7 +66,7 @@ FRONT_ENDS = 3
 HOUR_S = 3600.0  # longer than a lease and than each deadline here
 LEASE_S = HOUR_S / 2  # no lease expires during a run, except when an hour passes
 DEADLINE_S = 600.0
-MAX_VIDEOS = 8
+MAX_VIDEOS = 9
 DAILY_PIXEL_FRAMES = 10**12
 LIMITS = Limits(queued_jobs=QUEUED_LIMIT, pixel_frames_per_day=DAILY_PIXEL_FRAMES)
 DRAFT_STEPS = 2
@@ -77,6 +77,7 @@ SHA256 = hashlib.sha256(MP4).hexdigest()
 replicas = st.integers(0, FRONT_ENDS - 1)
 prompts = st.sampled_from(["a", "b"])
 has_room = precondition(lambda self: len(self.videos) < MAX_VIDEOS)
+has_work = precondition(lambda self: self.expected.count("queued") + self.expected.count("running") > 0)
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,10 @@ class Callers(RuleBasedStateMachine):
         return self._created(answer, f"{prompt}\nz", f"film {prompt}", num_shots=2)
 
     @has_room
-    @rule(target=ids, replica=replicas, video_id=ids)
-    def promote(self, replica: int, video_id: str) -> Any:
+    @rule(target=ids, replica=replicas, video_id=ids, data=st.data())
+    def promote(self, replica: int, video_id: str, data: st.DataObject) -> Any:
         """Only a finished draft can be promoted, as often as its owner likes."""
+        video_id = self._one_that_is("draft", data, video_id)
         body = {"priority": "high", "webhook": COMMON["webhook"]}
         answer = self.call(replica, "POST", f"/{video_id}/promote", json=body)
         draft = self.videos.get(video_id)
@@ -158,9 +160,10 @@ class Callers(RuleBasedStateMachine):
         return self._created(answer, "d", f"promote {video_id}", promoted_from=video_id, priority="high")
 
     @has_room
-    @rule(target=ids, replica=replicas, video_id=ids)
-    def extend(self, replica: int, video_id: str) -> Any:
+    @rule(target=ids, replica=replicas, video_id=ids, data=st.data())
+    def extend(self, replica: int, video_id: str, data: st.DataObject) -> Any:
         """Only a completed video can be extended; the extension holds its frames and 16 more."""
+        video_id = self._one_that_is("completed", data, video_id)
         body = {"prompt": "c", "num_frames": 16, "video": {"id": video_id}}
         answer = self.call(replica, "POST", "/extensions", json=COMMON | body)
         source = self.videos.get(video_id)
@@ -174,9 +177,10 @@ class Callers(RuleBasedStateMachine):
         return self._created(answer, "c", f"extend {video_id}", **more)
 
     @has_room
-    @rule(target=ids, replica=replicas, video_id=ids)
-    def remix(self, replica: int, video_id: str) -> Any:
+    @rule(target=ids, replica=replicas, video_id=ids, data=st.data())
+    def remix(self, replica: int, video_id: str, data: st.DataObject) -> Any:
         """Only a completed video can be remixed: a film with a changed shot, another one with another prompt."""
+        video_id = self._one_that_is("completed", data, video_id)
         source = self.videos.get(video_id)
         is_film = source is not None and source.num_shots > 0
         body = {"shots": {"1": {"prompt": "y"}}} if is_film else {"prompt": "r"}
@@ -293,57 +297,70 @@ class Callers(RuleBasedStateMachine):
             assert (answer.status_code, self._code(answer)) == (404, "video_not_found")
         assert self.call(replica, "GET", "", key=self.other_key).json()["data"] == []
 
-    @rule(replica=replicas, is_paused=st.sampled_from([True, False, False]))
-    def an_operator_pauses_or_resumes_the_queue(self, replica: int, is_paused: bool) -> None:
-        """Videos are accepted and wait; running ones go on."""
-        self._pause(replica, is_paused=is_paused)
+    @rule(replica=replicas, lasts=st.sampled_from([True, False, False]), data=st.data())
+    def an_operator_pauses_or_resumes_the_queue(self, replica: int, lasts: bool, data: st.DataObject) -> None:
+        """Videos are accepted and wait, also urgent ones; running ones go on."""
+        if not self.expected.is_paused:
+            self._pause(replica, is_paused=True)
+            if self.expected.count("queued"):
+                self._lease(self._drawn("queued", data))
+        if not lasts:
+            self._pause(replica, is_paused=False)
 
-    @rule(video_id=ids)
-    def a_worker_leases_it(self, video_id: str) -> None:
-        video = self.videos.get(video_id)
-        if video is not None and video.state == "queued":
-            self._lease(video_id)
+    @has_work
+    @rule(replica=replicas, data=st.data())
+    def a_worker_acts(self, replica: int, data: st.DataObject) -> None:
+        """Begins, completes, fails, or gives up a video."""
+        begun = [self._begin, self._make] if self.expected.count("queued") else []
+        ended = [self._finish, self._fail] if self.expected.count("running") else []
+        swapped = [self._swap] if begun and ended else []
+        data.draw(st.sampled_from([*begun, *ended, *swapped]))(replica, data)
 
-    @rule(video_id=ids)
-    def a_worker_completes_it(self, video_id: str) -> None:
-        video = self.videos.get(video_id)
-        if video is not None and video.state == "queued":
-            self._lease(video_id)
-        if video is not None and video.state == "running" and not video.cancel_requested:
+    @has_work
+    @rule(replica=replicas, data=st.data())
+    def another_worker_acts(self, replica: int, data: st.DataObject) -> None:
+        """The same: each run leaves some rules out, and rarely both of these."""
+        self.a_worker_acts(replica, data)
+
+    def _begin(self, _: int, data: st.DataObject) -> None:
+        self._lease(self._drawn("queued", data))
+
+    def _make(self, _: int, data: st.DataObject) -> None:
+        video_id = self._drawn("queued", data)
+        self._lease(video_id)
+        if self.videos[video_id].state == "running":
             self._complete(self.leased[video_id])
 
-    @rule(replica=replicas, video_id=ids, urgent_id=ids, is_cancelled=st.booleans())
-    def a_more_urgent_video_gets_the_worker(
-        self, replica: int, video_id: str, urgent_id: str, is_cancelled: bool
-    ) -> None:
-        """The keeper asks, and the worker returns the first video at no cost, unless its owner has cancelled it."""
-        video, urgent = self.videos.get(video_id), self.videos.get(urgent_id)
-        if video is None or urgent is None or (video.state, urgent.state) != ("running", "queued"):
-            return
-        preemptions = Preemptions(self.store.table)
+    def _finish(self, _: int, data: st.DataObject) -> None:
+        video_id = self._drawn("running", data)
+        if not self.videos[video_id].cancel_requested:
+            self._complete(self.leased[video_id])
+
+    def _fail(self, _: int, data: st.DataObject) -> None:
+        """Fails a video, or cancels it on request."""
+        video_id = self._drawn("running", data)
+        is_cancelled, token = self.videos[video_id].cancel_requested, self.videos[video_id].token or ""
+        assert self.store.fail(video_id, token, failure("cancelled" if is_cancelled else "internal_error"))
+        if is_cancelled:
+            self.expected.stop(video_id, "cancelled")
+        else:
+            self.expected.end(video_id, "failed", self._ended_at(video_id))
+
+    def _swap(self, replica: int, data: st.DataObject) -> None:
+        """The keeper asks for the worker of a video, which returns it at no cost, unless its owner has cancelled it."""
+        video_id, urgent_id = self._drawn("running", data), self._drawn("queued", data)
+        token, preemptions = self.videos[video_id].token or "", Preemptions(self.store.table)
         is_requested = preemptions.request(self.store.get(urgent_id), self.store.get(video_id))
         assert is_requested == self.expected.may_be_preempted(video_id, urgent_id)
         if not is_requested:
             return
-        assert self.store.heartbeat(video_id, video.token or "").preempted_for == urgent_id
-        if is_cancelled:  # in the middle of the swap
+        assert self.store.heartbeat(video_id, token).preempted_for == urgent_id
+        if data.draw(st.booleans()):  # in the middle of the swap
             self.cancel(replica, video_id)
-        assert self.store.preempt(video_id, video.token or "")
+        assert self.store.preempt(video_id, token)
         assert preemptions.withdraw_unneeded() == []
         assert preemptions.pending() == {}
         self.expected.preempt(video_id)
-
-    @rule(video_id=ids)
-    def a_worker_fails(self, video_id: str) -> None:
-        """Fails the video, or cancels it on request."""
-        video = self.videos.get(video_id)
-        if video is not None and video.state == "running":
-            code = "cancelled" if video.cancel_requested else "internal_error"
-            assert self.store.fail(video_id, video.token or "", failure(code))
-            if video.cancel_requested:
-                self.expected.stop(video_id, "cancelled")
-            else:
-                self.expected.end(video_id, "failed", self._ended_at(video_id))
 
     @precondition(lambda self: self.videos)
     @rule()
@@ -413,6 +430,15 @@ class Callers(RuleBasedStateMachine):
         assert self.redis.exists(*sets, keys.LEASES_KEY, keys.PREEMPTIONS_KEY, keys.DEADLINES_KEY) == 0
         assert [*self.redis.scan_iter("shared:jobs:*"), *self.redis.scan_iter("shared:run:*")] == []
         assert self.store.queue_depth(self.service.model) == 0
+
+    def _drawn(self, state: str, data: st.DataObject) -> str:
+        """A video in this state."""
+        return data.draw(st.sampled_from([name for name, video in self.videos.items() if video.state == state]))
+
+    def _one_that_is(self, state: str, data: st.DataObject, other: str) -> str:
+        """Mostly a video in this state, if there is one."""
+        is_drawn = self.expected.count(state) > 0 and data.draw(st.sampled_from([True, True, False]))
+        return self._drawn(state, data) if is_drawn else other
 
     def _created(self, answer: httpx.Response, prompt: str, work: str, **more: Any) -> Any:
         """Adds a new video to the model, unless the quota of the caller is used up."""
