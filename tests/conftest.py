@@ -40,7 +40,13 @@ def loggers_can_be_captured() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def signal_handlers() -> Iterator[None]:
-    """Each test begins with the first handlers, since a child inherits a signal that a command here ignored."""
+    """Each test begins with the handlers that a terminal gives.
+
+    A child inherits an ignored signal: of a command that ran here before, or of a shell that runs the tests in the
+    background.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in before.items():

@@ -1,5 +1,6 @@
 """nginx and Caddy with the files of `deploy/`, on a free port, with a certificate of a local authority."""
 
+import re
 import ssl
 import subprocess
 import time
@@ -44,11 +45,9 @@ class Proxy:
 
 
 def replaced(text: str, changes: Mapping[str, str]) -> str:
-    """The text with these changes, each of which applies to it."""
-    for old, new in changes.items():
-        assert old in text, old
-        text = text.replace(old, new)
-    return text
+    """The text with these changes, each of which applies to it, and none to another's result."""
+    assert [old for old in changes if old not in text] == []
+    return re.sub("|".join(map(re.escape, changes)), lambda found: changes[found.group()], text)
 
 
 @contextmanager
@@ -58,7 +57,7 @@ def nginx(folder: Path, start_api: Callable[[str], str], *, removes_path: bool =
     url = f"https://localhost:{port}/video"
     changes = {
         API: start_api(url).removeprefix("http://"),
-        "443": str(port),
+        "listen 443": f"listen {port}",
         "server_name example.com": "server_name localhost",
         "/etc/ssl/example.com.pem": str(certificate),
         "/etc/ssl/example.com.key": str(certificate),
