@@ -41,14 +41,15 @@ endef
 docs: setup ## the documentation as a site, in site/; a broken link is an error
 	@PYTHON=$(PYTHON) deploy/docs.sh $(VENV)
 
-check: setup docs ## format, lint, types, import contracts, unsafe calls, secrets, links in the docs; `make check test` runs each test once
+check: setup ## format, lint, types, import contracts, unsafe calls, secrets, links in the docs; `make check test` runs each test once
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	$(if $(WITH_TESTS),@{ $(BIN)/python tests/clients/environments.py; $(BIN)/python -m pytest --collect-only -q >/dev/null 2>&1; } & # mypy leaves a core idle: the bytecode of the tests is written once)
-	@$(BIN)/lint-imports & linter=$$!; \
+	@PYTHON=$(PYTHON) deploy/docs.sh $(VENV) & docs=$$!; \
+	$(BIN)/lint-imports & linter=$$!; \
 	$(BIN)/bandit -q -c pyproject.toml -r service jobs worker cli clients/python/easyanimate_client & bandit=$$!; \
 	$(BIN)/python -m deploy.secret_scan & secrets=$$!; \
-	$(BIN)/mypy; code=$$?; wait $$linter && wait $$bandit && wait $$secrets && exit $$code
+	$(BIN)/mypy; code=$$?; wait $$docs && wait $$linter && wait $$bandit && wait $$secrets && exit $$code
 	$(if $(WITH_TESTS),,@$(BIN)/python -m pytest -q tests/contracts)
 
 fix: setup ## format and repair what can be repaired by machine
