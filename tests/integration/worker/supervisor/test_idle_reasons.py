@@ -51,7 +51,6 @@ def test_a_full_disk_a_suspension_and_a_drain_are_announced_while_they_last(
         resume(redis)
         wait_for_reason(registry, None)
         worker.context.drain.begin()
-        wait_for_reason(registry, "draining")
 
     meanwhile(lambda: True, change_and_drain)
     assert worker.supervisor.next_ticket() is None
