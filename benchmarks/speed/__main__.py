@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="of the service, for `dispatch`")
-    parser.add_argument("--steps", type=int, default=25, help="of a video, for `dispatch`")
+    parser.add_argument("--steps", type=int, default=200, help="of a video, for `dispatch`")
     options = parser.parse_args()
     if options.part == "dispatch":
         goals = dispatch.measure(options.rounds, options.url, options.steps)

@@ -2,7 +2,8 @@
 
 Each video is requested when the one before has ended. Queue and dispatch are the time from its request until a caller
 sees its end, without the seconds of its phases. So they include the handover, the upload of the result, the commit,
-and half a poll.
+and half a poll. This time does not depend on the length of a video: 110 ms for videos of 2 and 6 s in the model, 121 ms
+for 10 s. The goal is one of the clip of production size, whose model needs minutes; the small model needs 200 steps.
 """
 
 import time
