@@ -37,13 +37,14 @@ if [ -n "${CLIENTS:-}" ]; then
 fi
 
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
-# Installs, and shows each download with its size: pip's own bars on a terminal, elsewhere a line per file.
+# Installs, and shows each download with its size: pip's own bars on a terminal, elsewhere a line per file. Python writes
+# the bytecode of a module at its first import: most of the modules are never imported, and pip would compile all.
 install() {
     if [ -t 1 ]; then
-        pip install "$@"
+        pip install --no-compile "$@"
     else
         local noise='^(Requirement already|Looking in|Collecting|Obtaining|Installing collected|Successfully|WARNING: Location)'
-        pip install --progress-bar off "$@" 2>&1 | sed -u -E "/$noise/d; /Using cached|\.metadata/d; s/^ *Downloading /setup:   downloading /"
+        pip install --no-compile --progress-bar off "$@" 2>&1 | sed -u -E "/$noise/d; /Using cached|\.metadata/d; s/^ *Downloading /setup:   downloading /"
     fi
 }
 free_kb=$(df -Pk "$venv" | awk 'NR == 2 {print $4}')

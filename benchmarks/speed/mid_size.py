@@ -21,7 +21,7 @@ from benchmarks.speed.goal import Goal, at_most
 from benchmarks.speed.paired import compare
 from easyanimate.rehearsal.settings import PUBLISHED, SMALL, ModelSize
 from easyanimate.transformer.inference.run_cache import RunCache
-from easyanimate.vae import layers
+from easyanimate.vae import convolution, layers
 
 GOAL = 0.68
 HEADS, BLOCKS, VAE_WIDTH = 4, 12, 64
@@ -45,15 +45,17 @@ def mid_size_plan() -> BenchmarkPlan:
 
 
 @contextmanager
-def enlarged_images() -> Iterator[None]:
-    """Inside, the VAE enlarges an image before its convolution, as the first release does."""
-    module: Any = layers
-    before = module.can_fold
-    module.can_fold = lambda x: False
+def first_release_layers() -> Iterator[None]:
+    """Inside, the VAE enlarges an image before its convolution and shares no products, as the first release does."""
+    changed: list[tuple[Any, str]] = [(layers, "can_fold"), (convolution, "can_share_products")]
+    before = [getattr(module, name) for module, name in changed]
+    for module, name in changed:
+        setattr(module, name, lambda *_: False)
     try:
         yield
     finally:
-        module.can_fold = before
+        for (module, name), function in zip(changed, before, strict=True):
+            setattr(module, name, function)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def measure(rounds: int, whole: WholeClip = WHOLE, plan: BenchmarkPlan | None = 
         deque(vae.decode_slices(latents), maxlen=0)
 
     def naive_decode() -> None:
-        with enlarged_images():
+        with first_release_layers():
             vae.decode(latents)
 
     encode_s = compare(lambda: vae.encode_slice(frames), lambda: vae.encode_slice(frames), rounds)
