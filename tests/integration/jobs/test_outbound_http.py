@@ -254,6 +254,22 @@ def test_a_url_that_is_not_public_https_is_never_requested(guarded: OutboundClie
         guarded.post(url, b"{}", {})
 
 
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("https://[fd00::1]/hook", "its address is not public"),
+        ("https://127.0.0.1/hook", "its address is not public"),
+        ("https:///hook", "its host is not a name"),
+        ("https://example.com:22/hook", "its port must be 443"),
+        ("ftp://example.com/hook", "its scheme must be https"),
+        ("https://user:secret@example.com/hook", "it has credentials"),
+    ],
+)
+def test_a_refusal_names_the_fault_of_a_url(guarded: OutboundClient, url: str, fault: str) -> None:
+    with pytest.raises(InvalidRequest, match=fault):
+        guarded.check(url, "webhook.url")
+
+
 def test_a_refusal_does_not_repeat_a_password(guarded: OutboundClient) -> None:
     url = "https://user:hush@example.com/hook"
     with pytest.raises(InvalidRequest) as refusal:

@@ -1,6 +1,7 @@
 """Values of other types than declared: those with the same meaning are accepted, others are refused by name."""
 
 import math
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -220,3 +221,8 @@ def test_without_a_dict_the_frames_are_all_of_a_tuple(pipe: EasyAnimatePipeline)
     settings: dict[str, Any] = {**FEW, "num_inference_steps": 1, "generator": 0, "output_type": "latent"}
     (frames,) = pipe(**settings, return_dict=False)
     assert torch.equal(frames, pipe(**settings).frames)
+
+
+def test_a_random_seed_is_drawn_from_31_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "randbelow", lambda limit: limit - 1)
+    assert Draws.from_seed(None).generator.initial_seed() == 2**31 - 1

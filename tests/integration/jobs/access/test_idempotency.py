@@ -150,3 +150,13 @@ def test_a_key_is_stored_for_a_day_and_a_fingerprint_for_a_quarter_of_an_hour(
         store.submit_all([make_job("me").evolve(id=held.video_id)], held)
         assert redis.get(held.idempotency_key.redis_key).endswith(held.video_id.encode())  # type: ignore[union-attr]
         assert ttl_s - 30 < redis.ttl(held.idempotency_key.redis_key) <= ttl_s
+
+
+def test_the_redis_keys_of_requests_are_those_of_earlier_releases() -> None:
+    fingerprint = "0123456789abcdef0123456789abcdef"
+    assert IdempotencyKey("me", fingerprint, "order-17").redis_key == "asked:me:72a90ea3da8b5dd01bde2f27314e02e2"
+    assert IdempotencyKey("me", fingerprint).redis_key == f"asked:me:~{fingerprint}"
+
+
+def test_without_key_and_retry_count_a_request_is_no_repetition() -> None:
+    assert not IdempotencyKey("me", "body").deduplicates

@@ -58,6 +58,14 @@ def test_the_same_key_and_body_are_the_same_video(api: httpx.Client, content: di
     assert ids(api) == created
 
 
+def test_the_order_of_fields_makes_no_other_request(api: httpx.Client) -> None:
+    fields = {"prompt": "a red fox", "seed": 7, "metadata": {"a": "1", "b": "2"}}
+    turned = {"metadata": {"b": "2", "a": "1"}, "seed": 7, "prompt": "a red fox"}
+    first, again = (api.post("/v1/videos", headers=KEY, json=body) for body in (fields, turned))
+    assert (first.status_code, again.json()) == (200, first.json())
+    assert again.headers["idempotency-replayed"] == "true"
+
+
 def test_repeated_remixes_extensions_and_edits_are_one_video(api: httpx.Client, finish: Callable[[str], bytes]) -> None:
     source = api.post("/v1/videos", json=BODY).json()["id"]
     finish(source)

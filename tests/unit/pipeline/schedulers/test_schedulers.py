@@ -1,5 +1,6 @@
 """Laws of the schedulers that the recorded numbers do not show."""
 
+import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
@@ -14,7 +15,9 @@ from easyanimate.pipeline import Draws, EasyAnimatePipeline, Generation, generat
 from easyanimate.pipeline.schedulers import schedulers
 from easyanimate.pipeline.schedulers.denoise import first_latents, guide, predict_original
 from easyanimate.pipeline.schedulers.schedulers import (
+    MIN_STEPS,
     SCHEDULERS,
+    check_steps,
     kept_steps,
     make_scheduler,
     num_timesteps,
@@ -34,6 +37,18 @@ def test_each_name_builds_a_scheduler_and_each_scheduler_has_a_name() -> None:
 @pytest.mark.parametrize(("steps", "strength", "kept"), [(10, 1.0, 10), (10, 0.6, 6), (4, 0.5, 2), (25, 0.03, 0)])
 def test_strength_keeps_the_whole_part_of_its_share(steps: int, strength: float, kept: int) -> None:
     assert kept_steps(steps, strength) == kept
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("more", [0, 3, 21])
+def test_a_refused_strength_names_the_lowest_that_is_accepted(name: str, more: int) -> None:
+    steps = MIN_STEPS.get(name, 1) + more
+    with pytest.raises(InvalidInput) as refusal:
+        check_steps(name, steps, 0.001)
+    (lowest,) = re.findall(r"use strength ([\d.]+) or more", str(refusal.value))
+    check_steps(name, steps, float(lowest))
+    with pytest.raises(InvalidInput):
+        check_steps(name, steps, float(lowest) - 0.01)
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
