@@ -1,5 +1,6 @@
 """Fixtures of many tests: real servers on free ports, a model card and the small model."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,12 +11,18 @@ import structlog
 from hypothesis import HealthCheck, settings
 from redis import Redis
 
+from cli.stack import ports
 from cli.stack.ports import free_port
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.model_card import ModelCard
 from tests.small_card import small_card
 
 pytest_plugins = ["tests.skips", "tests.order", "tests.trusted_authorities"]
+
+if process := os.environ.get("PYTEST_XDIST_WORKER", ""):
+    # Each process has ports of its own: no other one takes a free port before its server listens.
+    count = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    ports.LISTENING_PORTS = ports.LISTENING_PORTS[int(process.removeprefix("gw")) :: count]
 
 # A slow machine is no fault of a test.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

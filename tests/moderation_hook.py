@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ class Hook:
     reply: Reply = lambda _: ALLOWED
     status: int = 200
     delay_s: float = 0.0
+    ended: threading.Event = field(default_factory=threading.Event)  # ends the delays
     cases: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -47,7 +47,7 @@ def running_hook() -> Iterator[Hook]:
                 self.send_error(401)
                 return
             hook.cases.append(case)
-            time.sleep(hook.delay_s)
+            hook.ended.wait(hook.delay_s)
             reply = hook.reply(case)
             content = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
             self.send_response(hook.status)
@@ -63,6 +63,7 @@ def running_hook() -> Iterator[Hook]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield hook
+    hook.ended.set()
     server.shutdown()
     server.server_close()
     thread.join()

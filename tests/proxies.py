@@ -16,7 +16,7 @@ from cli.stack.ports import free_port
 from tests.deploy.programs import program
 
 ROOT = Path(__file__).parents[1]
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 150.0
 API = "127.0.0.1:8000"  # in the files of `deploy/`
 
 NGINX = """

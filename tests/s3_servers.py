@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,27 +14,21 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli.stack.ports import free_port, is_free
 from jobs.settings import S3Settings
 
 BUCKET = "videos"
 ACCESS_KEY, SECRET_KEY = "tester", "not-a-real-secret"
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 150.0
 
 
 def _free_ports(count: int) -> list[int]:
-    """Free ports; SeaweedFS uses each of them and the port 10000 above it."""
+    """Free ports; SeaweedFS uses each of them and the port 10000 above it. No outgoing connection can take one."""
     ports: list[int] = []
     while len(ports) < count:
-        with socket.socket() as low, socket.socket() as high:
-            low.bind(("127.0.0.1", 0))
-            port = low.getsockname()[1]
-            try:
-                high.bind(("127.0.0.1", port + 10_000 if port < 55_000 else port - 10_000))
-            except OSError:
-                continue
-            in_use = {*ports, *(other + 10_000 for other in ports), *(other - 10_000 for other in ports)}
-            if port < 55_000 and port not in in_use:
-                ports.append(port)
+        port = free_port() - 10_000
+        if port < 20_000 and is_free("127.0.0.1", port):
+            ports.append(port)
     return ports
 
 

@@ -90,7 +90,7 @@ def test_a_process_of_the_image_serves_and_ends_in_order_on_sigterm(
     variables |= {"EASYANIMATE_PORT": port, "EASYANIMATE_API_KEYS": "a-key", "EASYANIMATE_KEEPER_METRICS_PORT": port}
     module = {"api": "service", "keeper": "worker.keeper"}[process]
     server = run("python", "-m", module, **variables)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not answers(f"http://127.0.0.1:{port}/livez"):
         assert server.poll() is None, server.communicate()
         assert time.monotonic() < deadline
@@ -109,7 +109,7 @@ def test_process_1_collects_processes_without_a_parent(run: Callable[..., "subpr
 def test_without_an_init_an_orphan_stays(image: Replay) -> None:
     with_python_first = Replay(DEPLOY / "service.Dockerfile", image.folder / "plain")
     with_python_first.entrypoint = []
-    program = ORPHAN.replace("+ 20", "+ 0.5")
+    program = ORPHAN.replace("+ 120", "+ 0.5")
     output, errors = start(with_python_first, ["python", "-c", program], USER, {}).communicate(timeout=200)
     assert output == "zombie\n", errors
 

@@ -1,5 +1,6 @@
 """Real S3-compatible servers for tests."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,14 @@ import pytest
 
 from jobs.settings import S3Settings
 from tests.s3_servers import moto, seaweed
+
+
+@pytest.fixture
+def within_a_day() -> None:
+    """The test begins at least a minute before midnight (UTC), when the counters of a day end."""
+    left_s = 86_400 - time.time() % 86_400
+    if left_s < 60:
+        time.sleep(left_s)
 
 
 @pytest.fixture(scope="session")

@@ -99,7 +99,7 @@ def wait_until(holds: Callable[[], bool], timeout_s: float = 150.0) -> None:
         time.sleep(0.05)
 
 
-def wait_for(redis: Redis, timeout_s: float = 90.0) -> None:
+def wait_for(redis: Redis, timeout_s: float = 150.0) -> None:
     """Waits until the server answers a PING; fails after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -136,7 +136,7 @@ def pair_with_sentinel(folder: Path) -> Iterator[Pair]:
         f"port {watcher}\nbind 127.0.0.1\n"
         f"sentinel monitor {MASTER} 127.0.0.1 {master} 1\n"
         f"sentinel auth-pass {MASTER} {PASSWORD}\n"
-        f"sentinel down-after-milliseconds {MASTER} 500\n"
+        f"sentinel down-after-milliseconds {MASTER} 3000\n"
         f"sentinel failover-timeout {MASTER} 3000\n"
     )
     with (

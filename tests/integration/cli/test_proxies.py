@@ -67,7 +67,7 @@ def test_a_service_on_this_machine_is_reached_without_a_proxy(port: int, host: s
 @pytest.mark.usefixtures("proxies")
 def test_an_object_store_on_this_machine_is_reached_without_a_proxy(port: int) -> None:
     settings = S3Settings.model_validate({"access_key_id": "key", "secret_access_key": "not-a-real-secret"})
-    client = open_client(settings, f"http://127.0.0.1:{port}", tries=1, timeout_s=2)
+    client = open_client(settings, f"http://127.0.0.1:{port}", tries=1, timeout_s=60)
     assert client.head_bucket(Bucket="videos")["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 

@@ -24,7 +24,7 @@ FIELDS: dict[str, Any] = {
 
 
 def wait_until_it_listens(url: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while True:
         try:
             httpx.get(url, timeout=60)

@@ -20,6 +20,7 @@ import pytest
 import trustme
 from ssrfguard import Policy
 
+from cli.stack.ports import free_port
 from jobs import outbound_http
 from jobs.errors import InvalidRequest
 from jobs.outbound_http import AddressBlocked, OutboundClient, RequestFailed
@@ -77,14 +78,20 @@ def resolves_to(*addresses: str) -> Any:
     return getaddrinfo
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receiver on a slow machine sends its body long after the status."""
+    monkeypatch.setattr(outbound_http, "BODY_TIMEOUT_S", 120.0)
+
+
 @pytest.fixture(scope="module")
 def guarded() -> OutboundClient:
-    return OutboundClient(allow_private=False, timeout_s=5)
+    return OutboundClient(allow_private=False, timeout_s=120)
 
 
 @pytest.fixture(scope="module")
 def unguarded() -> OutboundClient:
-    return OutboundClient(allow_private=True, timeout_s=5)
+    return OutboundClient(allow_private=True, timeout_s=120)
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -92,6 +99,7 @@ class Receiver(BaseHTTPRequestHandler):
 
     requests: list[tuple[str, bytes, str | None]]
     authorizations: list[str | None]
+    ended: threading.Event  # of the test
 
     def parse_request(self) -> bool:
         is_valid = super().parse_request()
@@ -160,7 +168,7 @@ class Receiver(BaseHTTPRequestHandler):
         self.send_header("content-length", "100")
         self.end_headers()
         self.wfile.flush()
-        time.sleep(2)
+        self.ended.wait(240)
 
     def answer_slow_headers(self) -> None:
         for letter in b"HTTP/1.1 200 OK\r\nx-slow: " + b"y" * 1000:
@@ -187,7 +195,7 @@ class Receiver(BaseHTTPRequestHandler):
             time.sleep(0.2)
 
     def answer_silence(self) -> None:
-        time.sleep(1)
+        self.ended.wait(240)
 
     def send(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
         self.send_response(status)
@@ -224,9 +232,10 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[str]:
 
 @pytest.fixture
 def receiver() -> Iterator[str]:
-    Receiver.requests, Receiver.authorizations = [], []
+    Receiver.requests, Receiver.authorizations, Receiver.ended = [], [], threading.Event()
     with serving() as address:
         yield f"http://{address}"
+    Receiver.ended.set()
 
 
 @pytest.mark.parametrize("host", PRIVATE)
@@ -461,7 +470,10 @@ def test_a_slow_body_is_not_read_to_its_end(unguarded: OutboundClient, receiver:
 
 
 @pytest.mark.parametrize("kind", ["drop", "stall"])
-def test_a_status_without_its_body_is_a_response(unguarded: OutboundClient, receiver: str, kind: str) -> None:
+def test_a_status_without_its_body_is_a_response(
+    unguarded: OutboundClient, receiver: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbound_http, "BODY_TIMEOUT_S", 0.2)
     answer = unguarded.post(f"{receiver}/{kind}", b"{}", {})
     assert (answer.status, answer.body) == (200, "")
 
@@ -507,11 +519,8 @@ def test_a_silent_receiver_times_out(receiver: str) -> None:
 
 
 def test_a_missing_receiver_is_reported(unguarded: OutboundClient) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with pytest.raises(RequestFailed):
-        unguarded.post(f"http://127.0.0.1:{port}/", b"{}", {})
+        unguarded.post(f"http://127.0.0.1:{free_port()}/", b"{}", {})
 
 
 # ---- downloads
@@ -520,7 +529,7 @@ def test_a_missing_receiver_is_reported(unguarded: OutboundClient) -> None:
 @pytest.fixture
 def local_only() -> OutboundClient:
     """A client that may reach one private address, also by http."""
-    client = OutboundClient(allow_private=False, timeout_s=5)
+    client = OutboundClient(allow_private=False, timeout_s=120)
     loopback = (ip_network("127.0.0.1/32"),)
     client.policy = Policy(
         allowed_schemes=frozenset({"http", "https"}), allowed_networks=loopback, allowed_ports=outbound_http.ALL_PORTS
@@ -545,7 +554,7 @@ def https_only() -> Iterator[tuple[OutboundClient, str]]:
     """A client with the rules of production, but for one private address, and a receiver there that has https."""
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    client = OutboundClient(allow_private=False, timeout_s=5)
+    client = OutboundClient(allow_private=False, timeout_s=120)
     client._tls = ssl.create_default_context()  # of this client alone
     authority.configure_trust(client._tls)
     loopback = (ip_network("127.0.0.1/32"),)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import huggingface_hub.constants
 import pytest
 
+from cli.stack.ports import free_port
 from easyanimate import EasyAnimatePipeline
 from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.models.errors import ModelStoreError
@@ -107,10 +107,10 @@ class Pages(BaseHTTPRequestHandler):
             return
         limit = self.hub.breaks_after.pop(path, None)
         self.hub.is_down |= limit is not None
-        self.wfile.write(content[:limit])
-        if path:
+        if path:  # before the client has the file
             first = int(headers.get("Content-Range", "bytes 0-").split()[1].split("-")[0])
             self.hub.sent.setdefault(path, []).append((first, len(content[:limit])))
+        self.wfile.write(content[:limit])
 
 
 @pytest.fixture
@@ -261,9 +261,7 @@ def test_a_repository_of_something_else_is_refused(hub: FakeHub, models_dir: Pat
 
 
 def test_a_hub_that_cannot_be_reached_is_one_sentence(models_dir: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    nobody = f"http://127.0.0.1:{free_port()}"
 
     with pytest.raises(ModelStoreError, match=r"^the hub is unreachable .* import it$"):
         pull_model("512", models_dir, endpoint=nobody)

@@ -81,10 +81,7 @@ def start_api() -> Iterator[Callable[[ServiceSettings], str]]:
 def shared_api(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterator[httpx.Client]:
     """A client of a front end with its own Redis, shared by tests that check one response each."""
     folder = tmp_path_factory.mktemp("shared_api")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    server = EmbeddedRedis(folder, port).start()
+    server = EmbeddedRedis(folder, free_port()).start()
     with Redis.from_url(server.url) as redis:
         announce_for_long(redis, card)
     settings = ServiceSettings(redis_url=server.url, data_dir=folder, max_image_pixels=1_000_000)
@@ -143,8 +140,8 @@ def _free_port() -> Callable[[], int]:
 
 @pytest.fixture
 def store(redis: Redis) -> JobStore:
-    """The jobs in Redis."""
-    return JobStore(redis)
+    """The jobs in Redis. No lease ends during a test, also on a slow machine."""
+    return JobStore(redis, lease_s=3600)
 
 
 def ready(url: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from easyanimate.files.write_behind import write_behind
 
-LIMIT_S = 30.0
+LIMIT_S = 240.0
 
 
 def test_the_next_piece_is_computed_while_one_is_written() -> None:

@@ -36,16 +36,16 @@ def test_a_point_without_its_file_has_no_effect(tmp_path: Path, file: str | None
     if file:
         (tmp_path / file).touch()
     with started(str(tmp_path) if file else "") as process:
-        assert process.communicate(timeout=60)[0] == b"alive\n"
+        assert process.communicate(timeout=240)[0] == b"alive\n"
 
 
 def test_an_empty_file_kills_the_first_process_only(tmp_path: Path) -> None:
     (tmp_path / "worker.made").touch()
     with started(str(tmp_path)) as first:
-        assert first.wait(60) == -signal.SIGKILL
+        assert first.wait(240) == -signal.SIGKILL
     assert not list(tmp_path.iterdir())
     with started(str(tmp_path)) as second:
-        assert second.wait(60) == 0
+        assert second.wait(240) == 0
 
 
 def test_a_file_with_content_holds_the_process_until_it_is_deleted(tmp_path: Path) -> None:
@@ -58,4 +58,4 @@ def test_a_file_with_content_holds_the_process_until_it_is_deleted(tmp_path: Pat
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.2)
         held.unlink()
-        assert process.communicate(timeout=60)[0] == b"alive\n"
+        assert process.communicate(timeout=240)[0] == b"alive\n"

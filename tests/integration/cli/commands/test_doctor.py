@@ -17,6 +17,7 @@ from jobs.storage.local import LocalStorage
 from jobs.storage.s3 import S3Storage
 from jobs.store.keeper.ownership import ADVICE, Ownership, StorageOwnership
 from jobs.store.transitions import JobTable
+from tests.integration.jobs.redis.test_health import configured
 from tests.integration.redis_servers import free_port
 
 
@@ -110,20 +111,14 @@ def test_a_bucket_that_does_not_work_is_explained(
 
 
 def test_a_redis_that_may_drop_jobs_is_broken(redis: Redis) -> None:
-    redis.config_set("maxmemory-policy", "allkeys-lru")
-    try:
+    with configured(redis, maxmemory_policy="allkeys-lru"):
         code, results = run_doctor()
-    finally:
-        redis.config_set("maxmemory-policy", "noeviction")
     assert (code, results["redis"]["advice"]) == (1, "set it to noeviction")
 
 
 def test_a_redis_without_an_append_only_file_is_a_warning(redis: Redis) -> None:
-    redis.config_set("appendonly", "no")
-    try:
+    with configured(redis, appendonly="no"):
         code, results = run_doctor()
-    finally:
-        redis.config_set("appendonly", "yes")
     assert (code, results["redis"]["level"]) == (0, "warning")
 
 

@@ -53,7 +53,7 @@ def test_every_option_of_a_generation_reaches_the_record(record_of: RecordOf) ->
     }
     assert {name: record[name] for name in expected} == expected
     assert record["loras"] == [{"name": "watercolour", "scale": 0.8}, {"name": "ink", "scale": 0.55}]
-    assert record["deadline"] == pytest.approx(record["created_at"] + 600, abs=2)
+    assert record["deadline"] == pytest.approx(record["created_at"] + 600, abs=60)
 
 
 def test_images_are_sent_as_files(easyanimate: Run, tmp_path: Path, store: JobStore) -> None:
@@ -129,7 +129,7 @@ def test_the_same_key_creates_one_video(easyanimate: Run) -> None:
 
 def test_waiting_saves_the_result(record_of: RecordOf, finish: Callable[[str], bytes], store: JobStore) -> None:
     def complete() -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while (job_id := store.first_waiting("easyanimate-v3-tiny")) is None:
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -128,7 +128,7 @@ def test_ctrl_c_says_how_to_return(video_id: str, service_url: str) -> None:
         assert process.stderr
         assert process.stderr.readline() == f"{video_id}: queued\n"
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=240)
     assert (process.returncode, stdout, stderr.count("\n")) == (130, "", 1)
     assert f"`easyanimate watch {video_id} --url {service_url}`" in stderr
     assert f"`easyanimate cancel {video_id} --url {service_url}`" in stderr
@@ -140,7 +140,7 @@ def test_open_starts_the_browser_with_the_address(video_id: str, service_url: st
     browser.chmod(0o755)
     environment = {**os.environ, "BROWSER": f"{browser} %s"}
     command = [sys.executable, "-m", "cli", "open", video_id, "--json", "--url", service_url]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=240)
     address = f"{service_url}/#{video_id}"
     assert json.loads(done.stdout) == {"id": video_id, "url": address}
     assert (tmp_path / "opened").read_text() == f"{address}\n"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 from redis import Redis
 
+from jobs.access import idempotency
 from jobs.access.idempotency import (
     CLAIMED_FOR_S,
     Claim,
@@ -22,6 +23,7 @@ from jobs.access.idempotency import (
 )
 from jobs.errors import JobNotFound
 from jobs.model.job import Job
+from tests.clock import Clock
 from tests.job_store import JobStore
 
 REQUESTS = st.builds(
@@ -134,9 +136,13 @@ def test_a_slow_front_end_that_lost_its_claim_creates_no_second_job(
         store.get(slow.video_id)
 
 
-@pytest.mark.parametrize(("age_s", "may_be_lost"), [(0, False), (25, False), (31, True), (60, True)])
-def test_a_claim_is_checked_again_after_half_of_its_minute(age_s: float, may_be_lost: bool) -> None:
-    held = Claim(IdempotencyKey("me", "body", "key"), since=time.monotonic() - age_s)
+@pytest.mark.parametrize(("age_s", "may_be_lost"), [(0, False), (29, False), (31, True), (60, True)])
+def test_a_claim_is_checked_again_after_half_of_its_minute(
+    age_s: float, may_be_lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(idempotency, "time", clock)
+    held = Claim(IdempotencyKey("me", "body", "key"), since=clock.now - age_s)
     assert held.may_be_lost is may_be_lost
 
 

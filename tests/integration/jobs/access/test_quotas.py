@@ -30,10 +30,10 @@ def test_the_limits_of_a_key_override_those_of_the_service() -> None:
 def test_exactly_the_reported_rest_is_granted(redis: Redis, limit: int, spent_s: float) -> None:
     """For any earlier usage: the bucket is full again after `spent_s`."""
     redis.flushall()
-    redis.set("requests:of:me", f"{(time.time() + spent_s) * 1000:.3f}")
     quotas, started = Quotas(redis), time.monotonic()
+    redis.set("requests:of:me", f"{(time.time() + spent_s) * 1000:.3f}")
     first = quotas.count_request("me", limit)
-    assert first.is_exceeded or spent_s <= 60
+    assert first.is_exceeded or spent_s <= 60 + time.monotonic() - started
     if not first.is_exceeded:
         assert not any(quotas.count_request("me", limit).is_exceeded for _ in range(first.left))
     one_more = quotas.count_request("me", limit)
@@ -43,11 +43,12 @@ def test_exactly_the_reported_rest_is_granted(redis: Redis, limit: int, spent_s:
 
 @pytest.mark.parametrize("limit", [1, 7, 60, 100])
 def test_concurrent_requests_get_exactly_the_limit(redis: Redis, limit: int) -> None:
-    quotas = Quotas(redis)
+    quotas, started = Quotas(redis), time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         allowances = list(pool.map(lambda _: quotas.count_request("me", limit), range(limit + 20)))
+    refilled = int((time.monotonic() - started) * limit / 60) + 1  # meanwhile
     granted = sum(not allowance.is_exceeded for allowance in allowances)
-    assert limit <= granted <= limit + limit // 20 + 1  # a slow machine fills the bucket a little
+    assert limit <= granted <= limit + refilled
     assert sorted(allowance.left for allowance in allowances if not allowance.is_exceeded)[-1] == limit - 1
 
 
@@ -89,6 +90,7 @@ def test_a_reservation_without_a_job_is_released_and_a_job_is_not(
     assert not quotas.reserve("me", limits, ["third"], 1)[0].is_exceeded
 
 
+@pytest.mark.usefixtures("within_a_day")
 def test_pixel_frames_of_a_day_are_counted_exactly_until_midnight(redis: Redis) -> None:
     quotas, limits = Quotas(redis), Limits(pixel_frames_per_day=1000)
     (day,) = quotas.reserve("me", limits, ["a"], 600)

@@ -16,9 +16,9 @@ from tests.faults.tcp_proxy import Mode, TcpProxy
 
 def with_batcher(url: str, work: Callable[[CommandBatcher, Redis], Awaitable[None]]) -> None:
     async def run() -> None:
-        redis = connect_async(url, retries=1, timeout_s=2)
+        redis = connect_async(url, retries=1, timeout_s=120)
         try:
-            await asyncio.wait_for(work(CommandBatcher(redis), redis), 60)
+            await asyncio.wait_for(work(CommandBatcher(redis, 120), redis), 240)
         finally:
             await redis.aclose()
 
@@ -73,7 +73,7 @@ def test_a_cancelled_caller_does_not_affect_the_others(redis_url: str) -> None:
 
 def test_a_command_does_not_wait_for_a_slow_batch(redis_url: str) -> None:
     async def work(batcher: CommandBatcher, redis: Redis) -> None:
-        slow = asyncio.create_task(batcher.execute("BLPOP", "nothing", 2))
+        slow = asyncio.create_task(batcher.execute("BLPOP", "nothing", 120))
         await asyncio.sleep(0.2)
         assert await batcher.execute("GET", "nothing") is None
         assert not slow.done()
@@ -98,11 +98,13 @@ def proxy(redis_url: str) -> Iterator[TcpProxy]:
     proxy.close()
 
 
-def through(proxy: TcpProxy, tries: int, work: Callable[[CommandBatcher], Awaitable[None]]) -> None:
+def through(
+    proxy: TcpProxy, tries: int, work: Callable[[CommandBatcher], Awaitable[None]], *, try_s: float = 0.3
+) -> None:
     async def run() -> None:
-        redis = connect_async(f"redis://127.0.0.1:{proxy.port}/0", retries=1, timeout_s=2, read_timeout=False)
+        redis = connect_async(f"redis://127.0.0.1:{proxy.port}/0", retries=1, timeout_s=120, read_timeout=False)
         try:
-            await asyncio.wait_for(work(CommandBatcher(redis, 0.3 * tries, tries=tries)), 60)
+            await asyncio.wait_for(work(CommandBatcher(redis, try_s * tries, tries=tries)), 240)
         finally:
             await redis.aclose()
 
@@ -123,7 +125,7 @@ def test_a_caller_does_not_notice_connections_that_died_silently(proxy: TcpProxy
         for _ in range(3):
             assert await batcher.execute("GET", "nothing") is None
 
-    through(proxy, 2, work)
+    through(proxy, 2, work, try_s=3.0)  # also a slow machine replies to the second try within that
 
 
 def test_after_a_timeout_the_next_command_uses_a_new_connection(proxy: TcpProxy) -> None:
@@ -132,6 +134,7 @@ def test_after_a_timeout_the_next_command_uses_a_new_connection(proxy: TcpProxy)
         open_then_kill(proxy)
         with pytest.raises(RedisError, match="has not replied"):
             await batcher.execute("GET", "nothing")
+        batcher.timeout_s = 120.0
         assert await batcher.execute("GET", "nothing") is None
 
     through(proxy, 1, work)

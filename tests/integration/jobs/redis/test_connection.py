@@ -82,11 +82,11 @@ def test_a_tls_certificate_of_another_host_is_refused(redis_url: str, tmp_path: 
         check_refused(f"rediss://localhost:{port}/0?ssl_ca_certs={tmp_path / 'ca.pem'}")
 
 
-@pytest.mark.parametrize("retries", [2, 1000])
+@pytest.mark.parametrize("retries", [10, 1000])
 def test_a_connection_that_died_silently_is_replaced(redis_url: str, retries: int) -> None:
     proxy = TcpProxy(int(redis_url.rpartition(":")[2].partition("/")[0]))
     try:
-        with connect(f"redis://127.0.0.1:{proxy.port}/0", retries=retries, timeout_s=0.3) as client:
+        with connect(f"redis://127.0.0.1:{proxy.port}/0", retries=retries, timeout_s=1) as client:
             assert client.ping()
             proxy.inject(Mode.SILENT)
             proxy.repair()
@@ -109,7 +109,7 @@ def test_an_asynchronous_client_finds_the_new_master(tmp_path: Path) -> None:
             assert await client.set("key", "value")
             assert await client.wait(1, 10_000) == 1
             kill()
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(240):
                 while True:
                     try:
                         return await client.get("key")

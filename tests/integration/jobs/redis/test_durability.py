@@ -40,13 +40,13 @@ def waits_of(redis: Redis) -> int:
 def test_stored_keys_are_on_disk_and_one_wait_serves_many_requests(redis: Redis, redis_url: str) -> None:
     redis.mset({f"job:{number}": "x" for number in range(50)})
     before = waits_of(redis)
-    assert run(redis_url, 10.0, *([f"job:{number}"] for number in range(50))) == [None] * 50
+    assert run(redis_url, 120.0, *([f"job:{number}"] for number in range(50))) == [None] * 50
     assert waits_of(redis) == before + 1
 
 
 def test_a_key_that_is_gone_is_not_durable_and_others_are(redis: Redis, redis_url: str) -> None:
     redis.mset({"job:1": "x", "job:2": "x"})
-    results = run(redis_url, 10.0, ["job:1"], ["job:2", "job:3"])
+    results = run(redis_url, 120.0, ["job:1"], ["job:2", "job:3"])
     assert [type(result) for result in results] == [type(None), NotDurable]
 
 
@@ -68,7 +68,7 @@ def test_a_user_without_waitaof_is_refused(redis: Redis, redis_url: str) -> None
     redis.set("job:1", "x")
     redis.execute_command("ACL", "SETUSER", "writer", "on", "nopass", "~*", "&*", "+@all", "-waitaof")
     try:
-        (result,) = run(redis_url.replace("://", "://writer:none@"), 1.0, ["job:1"])
+        (result,) = run(redis_url.replace("://", "://writer:none@"), 120.0, ["job:1"])
     finally:
         redis.execute_command("ACL", "DELUSER", "writer")
     assert type(result) is NotDurable
@@ -129,14 +129,15 @@ def test_the_promise_of_an_old_server_names_the_required_version(redis: Redis, m
 def test_a_server_that_cannot_wait_accepts_no_job_where_the_disk_is_required(
     redis: Redis, values: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.redis.health.DISK_TIMEOUT_S", 0.2)
-    with configured(redis, **values):
+    with monkeypatch.context() as patch, configured(redis, **values):
+        patch.setattr("jobs.redis.health.DISK_TIMEOUT_S", 0.2)
         check_writable(redis)
         with pytest.raises(QueueUnavailable):
             check_writable(redis, on_disk=True)
         broken = [problem for problem in server_problems(redis, on_disk=True) if problem.level == "broken"]
         assert [problem for problem in server_problems(redis) if problem.level == "broken"] == []
     assert ["EASYANIMATE_DURABLE_SUBMIT" in problem.message for problem in broken] == [True]
+    monkeypatch.setattr("jobs.redis.health.DISK_TIMEOUT_S", 120.0)
     check_writable(redis, on_disk=True)
 
 
@@ -144,7 +145,7 @@ def changes_after(url: str, change: Callable[[], object]) -> BaseException | Non
     """The result of a wait for a change."""
 
     async def wait() -> BaseException | None:
-        barrier = DiskBarrier(connect_async(url, retries=3, read_timeout=False), 5.0)
+        barrier = DiskBarrier(connect_async(url, retries=3, read_timeout=False), 120.0)
         try:
             run = await barrier.server_run()
             await asyncio.to_thread(change)

@@ -11,14 +11,20 @@ from redis import Redis
 from jobs.errors import QueueUnavailable
 from jobs.redis.connection import connect
 from jobs.redis.health import CACHE_S, WritableCheck, check_writable, log_server_problems, server_problems
-from tests.integration.redis_servers import PASSWORD, free_port, running, wait_for
+from tests.integration.redis_servers import PASSWORD, free_port, running, wait_for, wait_until
 
 Problems = list[tuple[str, str, str]]
 
 
 def problems_of(url: str) -> Problems:
-    with connect(url, retries=0, timeout_s=1) as redis:
+    with connect(url, retries=0, timeout_s=60) as redis:
         return [(problem.level, problem.message, problem.advice) for problem in server_problems(redis)]
+
+
+def is_rewriting(redis: Redis) -> bool:
+    """Whether the server writes, or will write, its append-only file anew."""
+    info = redis.info("persistence")
+    return bool(info["aof_rewrite_in_progress"] or info["aof_rewrite_scheduled"])
 
 
 @contextmanager
@@ -33,6 +39,8 @@ def configured(redis: Redis, **values: str) -> Iterator[None]:
     finally:
         for name, value in before.items():
             redis.config_set(name, value)
+        if "appendonly" in before:  # until the file is complete, nothing is on disk
+            wait_until(lambda: not is_rewriting(redis))
 
 
 def test_a_good_server_has_no_problem_and_the_probe_expires(redis: Redis, redis_url: str) -> None:

@@ -1,6 +1,7 @@
 """Jobs are submitted once, also when a reply is lost; concurrent submits share a batch."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from threading import Timer
@@ -16,7 +17,7 @@ from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.redis.batching import CommandBatcher
 from jobs.redis.connection import connect, connect_async
-from jobs.redis.keys import waiting_keys
+from jobs.redis.keys import record_key, waiting_keys
 from jobs.store.callers import submission
 from jobs.store.callers.async_submission import AsyncSubmission
 from jobs.store.callers.submission import CallerJobs
@@ -37,15 +38,17 @@ def proxy(redis_url: str) -> Iterator[TcpProxy]:
     proxy.close()
 
 
-def with_front_end(proxy: TcpProxy, jobs: CallerJobs, work: Callable[[AsyncSubmission], Awaitable[Any]]) -> Any:
+def with_front_end(
+    proxy: TcpProxy, jobs: CallerJobs, work: Callable[[AsyncSubmission], Awaitable[Any]], *, timeout_s: float = 2.0
+) -> Any:
     """The result of `work` in a front end with this connection; `jobs` is its synchronous fallback."""
 
     async def run() -> Any:
-        redis = connect_async(f"redis://127.0.0.1:{proxy.port}", retries=0, timeout_s=2)
+        redis = connect_async(f"redis://127.0.0.1:{proxy.port}", retries=0, timeout_s=timeout_s)
         try:
             await redis.ping()  # the connection exists before the proxy changes
-            commands = CommandBatcher(redis)
-            return await asyncio.wait_for(work(AsyncSubmission(commands, commands, jobs)), 60)
+            commands = CommandBatcher(redis, max(5.0, timeout_s))
+            return await asyncio.wait_for(work(AsyncSubmission(commands, commands, jobs)), 240)
         finally:
             await redis.aclose()
 
@@ -86,7 +89,7 @@ def test_concurrent_submits_share_one_connection_and_store_every_job(
             *(front_end.submit_all([job], each) for job, each in zip(jobs, claims, strict=True))
         )
 
-    assert with_front_end(proxy, store.callers, work) == [None] * 20
+    assert with_front_end(proxy, store.callers, work, timeout_s=120) == [None] * 20
     after = redis.info("stats")
     assert after["total_connections_received"] - before["total_connections_received"] == 1
     assert [store.get(job.id) for job in jobs] == jobs
@@ -207,10 +210,10 @@ def test_a_submit_waits_for_a_server_that_is_demoted_for_a_moment(
 
     async def work(front_end: AsyncSubmission) -> str | None:
         demote()
-        Timer(0.15, lambda: redis.execute_command("REPLICAOF", "NO", "ONE")).start()
+        Timer(0.15, lambda: redis.execute_command("REPLICAOF", "NO", "ONE")).start()  # later on a slow machine
         return await front_end.submit_all([job], claimed)
 
-    behind_proxy = JobStore(connect(f"redis://127.0.0.1:{proxy.port}", retries=3, timeout_s=1))
+    behind_proxy = JobStore(connect(f"redis://127.0.0.1:{proxy.port}", retries=100, timeout_s=1))
     assert with_front_end(proxy, behind_proxy.callers, work) is None
     assert store.get(job.id) == job
     assert store.queue_depth(MODEL) == 1
@@ -258,6 +261,8 @@ def test_the_fallback_reads_again_after_a_lost_reply(
             Timer(0.3, run_and_mend).start()
 
     def run_and_mend() -> None:
+        while not redis.exists(record_key(job.id)):  # the write arrives, although its reply is lost
+            time.sleep(0.01)
         finish(store, job.id)
         proxy.repair()
 

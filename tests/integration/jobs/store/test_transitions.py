@@ -175,7 +175,7 @@ def test_a_heartbeat_renews_the_lease(redis: Redis, store: JobStore, job: Job) -
 
 
 def test_a_lease_and_each_report_hold_the_job_for_one_lease_time(redis: Redis, make_job: MakeJob) -> None:
-    store = JobStore(redis, lease_s=40.0)
+    store = JobStore(redis, lease_s=4000.0)
     job, token = leased(store, store.submit(make_job()))
     for renew in (
         lambda: None,
@@ -184,7 +184,7 @@ def test_a_lease_and_each_report_hold_the_job_for_one_lease_time(redis: Redis, m
     ):
         renew()
         lease_ends_at = redis.zscore(keys.LEASES_KEY, job.id)
-        assert lease_ends_at == pytest.approx(store.now() + 40, abs=5)  # type: ignore[operator]
+        assert lease_ends_at == pytest.approx(store.now() + 4000, abs=60)  # type: ignore[operator]
         expire_lease(redis, job)
 
 
@@ -199,11 +199,15 @@ def test_a_heartbeat_adds_no_event(redis: Redis, store: JobStore, job: Job) -> N
     assert redis.xlen(keys.events_key(job.id)) == before
 
 
-def test_progress_is_reported_by_webhook_at_most_twice_a_second(redis: Redis, store: JobStore, job: Job) -> None:
+def test_progress_is_reported_by_webhook_at_most_twice_a_second(
+    redis: Redis, store: JobStore, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, token = leased(store, job)
+    begin = store.now()
     for step in range(10):
+        monkeypatch.setattr(store.table, "now", lambda step=step: begin + step / 10)
         store.report(job.id, token, Phase.DENOISING, step, 10)
-    assert 1 <= len(events(redis, "video.progress")) <= 3
+    assert len(events(redis, "video.progress")) == 2
 
 
 @pytest.mark.parametrize(("ago_s", "count"), [(0.4, 0), (0.6, 1)])
@@ -392,7 +396,7 @@ def test_the_latency_of_a_cancel_is_in_milliseconds_since_the_request(
 ) -> None:
     _, token = leased(store, job)
     store.cancel(job.id)
-    redis.hset(keys.record_key(job.id), "cancel_requested_at", str(store.now() - 20))
+    redis.hset(keys.record_key(job.id), "cancel_requested_at", str(store.now() - 2000))
     if end == "report":
         store.fail(job.id, token, failure("cancelled"))
     elif end == "released":
@@ -402,7 +406,7 @@ def test_the_latency_of_a_cancel_is_in_milliseconds_since_the_request(
         store.recover(job.id)
     ended = store.get(job.id)
     assert ended.state is State.CANCELLED
-    assert ended.cancel_latency_ms == pytest.approx(20_000, abs=5000)
+    assert ended.cancel_latency_ms == pytest.approx(2_000_000, abs=60_000)
 
 
 def test_cancelling_twice_changes_nothing(store: JobStore, job: Job) -> None:

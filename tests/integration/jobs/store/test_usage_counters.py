@@ -14,6 +14,8 @@ from jobs.store.usage_counters import DAY, USAGE_KEPT_DAYS, UsageCounts, read_us
 from tests.job_store import JobStore
 from tests.small_result import small_result
 
+pytestmark = pytest.mark.usefixtures("within_a_day")
+
 MakeJob = Callable[..., Job]
 ONE = UsageCounts(videos=1, pixel_frames=128 * 128 * 16, steps=10, compute_seconds=12.5)
 

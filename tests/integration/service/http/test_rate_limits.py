@@ -1,6 +1,7 @@
 """Each caller has limits: every response has their rest, and clients understand the refusals."""
 
 import re
+import time
 from collections.abc import Callable
 
 import httpx
@@ -17,7 +18,10 @@ from service.settings import ServiceSettings
 from service.submission import admission
 from tests.job_store import JobStore
 
-pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")  # by openai
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning"),  # by openai
+    pytest.mark.usefixtures("within_a_day"),
+]
 Code = Callable[[httpx.Response], str]
 Finish = Callable[[str], bytes]
 REQUEST = {"prompt": "a red fox", "size": "64x64", "num_frames": 8}
@@ -45,9 +49,11 @@ def test_the_request_rate_of_a_key_is_in_each_response_and_shared_by_all_front_e
     caller: Callable[..., httpx.Client], code_of: Code
 ) -> None:
     with caller(requests_per_minute=3) as one, caller(requests_per_minute=3) as other:
+        started = time.monotonic()
         first = one.post("/v1/videos", json=REQUEST)
         refused_for_another_reason = other.post("/v1/videos", json={"prompt": ""})
         third, fourth = one.post("/v1/videos", json=REQUEST), other.post("/v1/videos", json=REQUEST)
+        passed_s = time.monotonic() - started
         read = other.get(f"/v1/videos/{first.json()['id']}")
     answers = [first, refused_for_another_reason, third]
     assert [answer.status_code for answer in answers] == [200, 400, 200]
@@ -58,7 +64,7 @@ def test_the_request_rate_of_a_key_is_in_each_response_and_shared_by_all_front_e
     assert re.fullmatch(r"\d+s", first.headers["x-ratelimit-reset-requests"])
     assert (fourth.status_code, code_of(fourth)) == (429, "rate_limited")
     assert fourth.json()["error"]["type"] == "rate_limit_error"
-    assert fourth.headers["retry-after"] == "20"  # a third of a minute
+    assert 20 - passed_s <= int(fourth.headers["retry-after"]) <= 20  # a third of a minute from the first one
     assert fourth.headers["x-ratelimit-remaining-requests"] == "0"
     assert (read.status_code, "ratelimit" in read.headers) == (200, False)  # only requests for videos are counted
 
@@ -162,7 +168,9 @@ def test_a_request_that_another_front_end_has_completed_leaves_no_mark_on_the_qu
         monkeypatch.undo()
         following = client.post("/v1/videos", json=REQUEST)
     assert (again.json()["id"], again.headers["idempotency-replayed"]) == (first, "true")
-    assert left(following) == {"requests": 47, "queued-jobs": 3, "pixel-frames": 8 * PIXEL_FRAMES}
+    quotas = left(following)
+    assert quotas.pop("requests") >= 47  # they come back with the time
+    assert quotas == {"queued-jobs": 3, "pixel-frames": 8 * PIXEL_FRAMES}
 
 
 def test_openais_client_reads_the_refusal(caller: Callable[..., httpx.Client]) -> None:

@@ -153,7 +153,7 @@ def test_empty_fields_of_a_form_are_absent(shared_api: httpx.Client) -> None:
 def raw(api: httpx.Client, text: str) -> tuple[int, bytes]:
     """The status of the last response to these bytes on a new connection, and all that was received."""
     url = urlsplit(str(api.base_url))
-    with socket.create_connection((url.hostname or "", url.port or 80), timeout=20) as connection:
+    with socket.create_connection((url.hostname or "", url.port or 80), timeout=120) as connection:
         connection.sendall(text.replace("\n", "\r\n").encode())
         received = b"".join(iter(lambda: connection.recv(65_536), b""))
     return int(re.findall(rb"^HTTP/1.1 (\d+)", received, re.MULTILINE)[-1]), received

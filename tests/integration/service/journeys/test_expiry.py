@@ -27,11 +27,13 @@ def finished_record(api: httpx.Client, finish: Finish) -> dict[str, Any]:
 
 
 @pytest.fixture
-def expired(settings: ServiceSettings, announced: ModelCard, start_api: Callable[..., str], finish: Finish) -> Any:
+def expired(
+    settings: ServiceSettings, announced: ModelCard, start_api: Callable[..., str], finish: Finish, redis: Redis
+) -> Any:
     """A client, and the id of an expired video."""
-    with httpx.Client(base_url=start_api(settings.model_copy(update={"retention_s": 0.05})), timeout=120) as api:
+    with httpx.Client(base_url=start_api(settings.model_copy(update={"retention_s": 60.0})), timeout=120) as api:
         video_id = finished_record(api, finish)["id"]
-        time.sleep(0.1)
+        redis.hincrbyfloat(record_key(video_id), "expires_at", -DAY_S)  # a day passes
         yield api, video_id
 
 

@@ -80,7 +80,7 @@ def test_sigterm_exits_with_status_0(run_service) -> None:
 
 
 def test_a_draining_process_answers_and_refuses_new_videos(run_service, announced) -> None:
-    url = run_service(shutdown_delay_s="3")
+    url = run_service(shutdown_delay_s="300")  # longer than the requests below take on a slow machine
     video_id = httpx.post(f"{url}/v1/videos", json={"prompt": "a red fox"}, timeout=60).json()["id"]
     process = run_service.running[0]
     process.send_signal(signal.SIGTERM)
@@ -91,6 +91,8 @@ def test_a_draining_process_answers_and_refuses_new_videos(run_service, announce
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
     assert (refused.headers["retry-after"], refused.headers["connection"]) == ("1", "close")
     assert httpx.get(f"{url}/v1/videos/{video_id}", timeout=60).json()["status"] == "queued"
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)  # ends the delay
     assert process.wait(120) == 0
 
 

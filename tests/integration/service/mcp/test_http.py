@@ -287,9 +287,9 @@ def test_a_client_that_leaves_does_not_cancel_its_video(service: FrontEnd, mode:
     async def run() -> str:
         async with connected(service, mode) as client:
             video_id = await created(client, "wait for it")
-            arguments = {"video_id": video_id, "wait_s": 5}
+            arguments = {"video_id": video_id, "wait_s": 60}
             call = asyncio.create_task(client.call_tool("follow_video", arguments, progress_callback=note))
-            await asyncio.wait_for(started.wait(), 30)
+            await asyncio.wait_for(started.wait(), 240)
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
@@ -346,9 +346,9 @@ def test_a_wait_ends_when_the_process_shuts_down(
                 is_waiting.set()
 
             call = asyncio.create_task(client.call_tool("follow_video", arguments, progress_callback=note))
-            await asyncio.wait_for(is_waiting.wait(), 30)
+            await asyncio.wait_for(is_waiting.wait(), 240)
             apps[0].state.resources.stopping.set()
-            return text_of(await asyncio.wait_for(call, 60))
+            return text_of(await asyncio.wait_for(call, 240))
 
     assert "is queued" in asyncio.run(run())
 

@@ -155,7 +155,7 @@ def test_every_response_is_documented_and_no_server_error(
     case: schemathesis.Case, url: str, statuses: dict[str, set[int]]
 ) -> None:
     _vary(case)
-    answer = case.call(base_url=url, headers=AUTH)
+    answer = case.call(base_url=url, headers=AUTH, timeout=240)
     statuses.setdefault(case.operation.label, set()).add(answer.status_code)
     case.validate_response(answer, checks=CHECKS, headers=AUTH)
 

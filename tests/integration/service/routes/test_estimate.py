@@ -182,6 +182,7 @@ def test_without_a_worker_the_time_is_unknown_and_a_warning_says_why(
     assert estimate["warning_codes"] == [{"code": "model_idle", "shot": None, "values": values}]
 
 
+@pytest.mark.usefixtures("within_a_day")
 def test_quotas_refuse_an_estimate_and_are_not_used_by_it(
     settings: ServiceSettings, redis: Redis, announced: ModelCard, start_api: Callable[[ServiceSettings], str]
 ) -> None:

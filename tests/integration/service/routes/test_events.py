@@ -21,6 +21,7 @@ from jobs.model.model_card import ModelCard
 from jobs.model.states import Phase
 from service.settings import ServiceSettings
 from tests.announced_worker import announce_for_long
+from tests.integration.redis_servers import wait_until
 from tests.job_store import JobStore
 
 Code = Callable[[httpx.Response], str]
@@ -155,7 +156,7 @@ def test_a_hundred_listeners_share_one_subscription_and_leave_none_behind(
         answers = [client.send(request, stream=True) for request in requests]
         streams = [events_of(answer.iter_lines()) for answer in answers]
         assert [next(stream)["data"] for stream in streams] == [{"state": "queued"}] * 100
-        assert (listeners(), subscriptions()) == (100, 1)
+        wait_until(lambda: (listeners(), subscriptions()) == (100, 1))
         lease(store, video_id)
         assert {next(stream)["event"] for stream in streams} == {"log"}
         for answer in answers:
@@ -218,10 +219,10 @@ def test_a_listener_misses_and_repeats_nothing_when_the_front_end_is_killed_and_
             while not received:
                 time.sleep(0.05)
             processes[0].send_signal(sent_signal)
-            assert processes[0].wait(timeout=60) is not None
+            assert processes[0].wait(timeout=240) is not None
             processes.append(serve(port, redis_url, tmp_path))
     store.fail(*held, failure("internal_error"))
-    listener.join(timeout=120)
+    listener.join(timeout=240)
     for process in processes:
         process.kill()
         process.wait()
@@ -233,7 +234,7 @@ def test_a_listener_misses_and_repeats_nothing_when_the_front_end_is_killed_and_
 
 def receive_all(url: str, video_id: str, received: list[Event]) -> None:
     """Reconnects with the last id until the `done` event, as a browser does."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not (received and received[-1]["event"] == "done") and time.monotonic() < deadline:
         try:
             with listening(url, video_id, received[-1]["id"] if received else None) as events:

@@ -171,7 +171,7 @@ def test_an_expired_file_is_deleted(
     ended, stays = (send(api, picture()).json()["id"] for _ in range(2))
     files, storage = UploadIndex(redis), open_storage(settings)
     key = files.get_owned(ended, "local", 0).key
-    files.add(files.get_owned(ended, "local", 0).model_copy(update={"expires_at": store.now() - 1}))
+    files.add(files.get_owned(ended, "local", 0).model_copy(update={"expires_at": store.now() - 60}))
     assert api.get(f"/v1/files/{ended}").status_code == 404
     redis.zadd(EXPIRING, {"file-never": 1})  # an upload whose front end died before the end
     storage.put_bytes(f"{upload_prefix('file-never')}content.png", b"half")

@@ -15,6 +15,8 @@ from jobs.store.usage_counters import DAY, USAGE_KEPT_DAYS
 from service.settings import ServiceSettings
 from tests.job_store import JobStore
 
+pytestmark = pytest.mark.usefixtures("within_a_day")
+
 Finish = Callable[[str], bytes]
 SMALL = {"prompt": "a red fox", "size": "64x64", "num_frames": 8, "model": "easyanimate-v3-tiny"}
 NOTHING = {"videos": 0, "pixel_frames": 0, "steps": 0, "compute_seconds": 0.0}

@@ -43,7 +43,7 @@ def test_a_deadline_is_at_most_thirty_days_ahead(api: httpx.Client) -> None:
 def test_a_time_from_now_becomes_a_deadline(api: httpx.Client, store: JobStore, after: str, seconds: int) -> None:
     before = store.now()
     video = api.post("/v1/videos", json=BODY, headers={"Cancel-After": after}).json()
-    off_s = 0.1  # the front end reads the clock of Redis every ten seconds, as exactly as a busy machine lets it
+    off_s = 2.0  # the front end reads the clock of Redis every ten seconds, as exactly as a busy machine lets it
     assert before + seconds - off_s <= video["deadline"] <= store.now() + seconds + off_s
 
 
@@ -93,7 +93,7 @@ def test_a_wrong_priority_or_deadline_is_refused_by_name(
 
 def test_a_video_past_its_deadline_has_failed_with_its_code(api: httpx.Client, store: JobStore) -> None:
     video = api.post("/v1/videos", json=BODY, headers={"Cancel-After": "1"}).json()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not store.expire_late():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -15,6 +15,7 @@ from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
 from jobs.model.result_files import sibling_key
 from jobs.model.states import State
+from jobs.redis.keys import record_key
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage, read_all
 from service.settings import ServiceSettings
@@ -186,9 +187,10 @@ def test_only_a_finished_draft_of_the_caller_can_be_promoted(
 def test_an_expired_draft_is_gone(
     settings: ServiceSettings, announced: ModelCard, start_api: Any, store: JobStore, code_of: Code
 ) -> None:
-    url = start_api(settings.model_copy(update={"retention_s": 0.01}))
+    url = start_api(settings.model_copy(update={"retention_s": 60.0}))
     video_id = httpx.post(f"{url}/v1/videos", json=DRAFT, timeout=60).json()["id"]
     finished_draft(video_id, store, settings)
+    store.redis.hincrbyfloat(record_key(video_id), "expires_at", -3600)  # an hour passes
     answer = httpx.post(f"{url}/v1/videos/{video_id}/promote", json={}, timeout=60)
     assert (answer.status_code, code_of(answer)) == (410, "asset_expired")
 
@@ -207,6 +209,7 @@ def test_sweepers_spare_the_state_until_the_draft_expires(
         )
 
 
+@pytest.mark.usefixtures("within_a_day")
 def test_quotas_estimates_and_usage_count_the_share_of_the_steps(
     redis: Redis, settings: ServiceSettings, announced: ModelCard, start_api: Any, store: JobStore
 ) -> None:

@@ -165,7 +165,7 @@ def test_concurrent_requests_to_several_front_ends_are_one_video(
     urls = [start_api(settings) for _ in range(3)]
 
     def submit(number: int) -> httpx.Response:
-        return httpx.post(f"{urls[number % 3]}/v1/videos", json={**BODY, "n": 2}, headers=KEY, timeout=60)
+        return httpx.post(f"{urls[number % 3]}/v1/videos", json={**BODY, "n": 2}, headers=KEY, timeout=240)
 
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(submit, range(24)))

@@ -421,7 +421,7 @@ SHAPES = (
 )
 
 
-@hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     path=st.sampled_from([EDITS, EXTENSIONS, CREATE, "/v1/videos/video_1/remix"]),
     fields=st.fixed_dictionaries(

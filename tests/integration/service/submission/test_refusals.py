@@ -276,9 +276,7 @@ FIELDS = {name: ANY_JSON | LIKELY for name in CreateVideo.model_fields if name !
 }
 
 
-@hypothesis_settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(fields=st.fixed_dictionaries({}, optional=FIELDS))
 def test_no_json_value_in_any_field_is_a_500(shared_api: httpx.Client, fields: dict[str, object]) -> None:
     body = json.dumps({"prompt": "a", **fields}).encode("utf-8", "surrogatepass")
@@ -286,7 +284,7 @@ def test_no_json_value_in_any_field_is_a_500(shared_api: httpx.Client, fields: d
     assert answer.status_code in (200, 400, 404), answer.text
 
 
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     pairs=st.lists(
         st.tuples(
@@ -300,7 +298,7 @@ def test_no_form_is_a_500(shared_api: httpx.Client, pairs: list[tuple[str, bytes
     assert answer.status_code in (200, 400, 404), answer.text
 
 
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=st.binary(max_size=300), kind=st.sampled_from(["application/json", BOUNDARY, "image/png"]))
 def test_no_bytes_are_a_500(shared_api: httpx.Client, body: bytes, kind: str) -> None:
     answer = shared_api.post("/v1/videos", content=body, headers={"content-type": kind})

@@ -1,6 +1,7 @@
 """A refused request that is repeated without a key is a new video, never that of an older equal request."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
@@ -9,6 +10,7 @@ import httpx
 import openai
 import pytest
 from fastapi import FastAPI
+from redis import Redis
 
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.model_card import ModelCard
@@ -105,8 +107,14 @@ def test_a_refused_request_with_a_key_keeps_its_video(front_ends: FrontEnds) -> 
     assert front_ends.create(NORMAL, headers={**key, **AGAIN}) == first
 
 
-def test_a_video_accepted_after_an_abandoned_refusal_is_repeated_as_one(front_ends: FrontEnds) -> None:
+@pytest.mark.parametrize("due_in_s", [60, -10])
+def test_a_video_accepted_after_an_abandoned_refusal_is_repeated_as_one(
+    front_ends: FrontEnds, redis: Redis, due_in_s: int
+) -> None:
+    """Before the time that the refusal advised, and long after it."""
     front_ends.refuse(DRAINING)  # its client does not repeat it
+    (key,) = redis.keys("refused:*")  # type: ignore[misc]
+    redis.zadd(key, {redis.zrange(key, 0, -1)[0]: time.time() + due_in_s})  # type: ignore[index]
     assert front_ends.create(NORMAL) == front_ends.create(NORMAL, headers=AGAIN)
 
 
@@ -145,10 +153,12 @@ def test_equal_requests_that_openais_client_sends_at_once_are_as_many_videos(fro
 
 def test_equal_requests_of_openais_client_over_its_limit_are_as_many_videos(front_ends: FrontEnds) -> None:
     url = f"{front_ends.urls[TWENTY_A_MINUTE]}/v1"
+    started = time.monotonic()
     with openai.OpenAI(base_url=url, api_key="any", max_retries=20) as client:
         with ThreadPoolExecutor(24) as threads:  # at once: a slow machine would stay below its limit
             sent = [threads.submit(client.videos.with_raw_response.create, prompt="a red fox") for _ in range(24)]
         answers = [one.result() for one in sent]
     assert len({answer.parse().id for answer in answers}) == 24
-    assert sum(answer.retries_taken for answer in answers) >= 1
+    took_s = time.monotonic() - started
+    assert sum(answer.retries_taken for answer in answers) >= 1 or took_s > (24 - 20) * 3  # one comes back each 3 s
     assert not [answer for answer in answers if "idempotency-replayed" in answer.headers]

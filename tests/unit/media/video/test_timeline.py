@@ -139,7 +139,7 @@ def edit_lists() -> st.SearchStrategy[list[tuple[int, int, Fraction]]]:
 
 
 @given(edits=edit_lists(), turns=st.sampled_from(sorted(MATRICES)), empty=st.integers(0, 3), of_movie=st.booleans())
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_is_written_is_read_back(video: bytes, edits: list, turns: int, empty: int, of_movie: bool) -> None:
     data = with_edits(with_matrix(video, MATRICES[turns], of_movie=of_movie), [(250, -1, 1)] * (empty > 0) + edits)
     description, frames, _ = read(data, fps=8)

@@ -13,7 +13,7 @@ from service.inputs.media import DecodedImage, MediaLimits, MediaReader
 from service.inputs.media_process import MediaProcess, media_process
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "media"
-LIMITS = MediaLimits(max_pixels=1_000_000, memory_bytes=1 << 30, timeout_s=30)
+LIMITS = MediaLimits(max_pixels=1_000_000, memory_bytes=1 << 30, timeout_s=240)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_what_cannot_be_used_is_refused_by_name(
 
 
 def test_an_image_that_needs_more_memory_than_allowed_is_refused() -> None:
-    media = MediaReader(media_process(), MediaLimits(40_000_000, memory_bytes=32 << 20, timeout_s=30))
+    media = MediaReader(media_process(), MediaLimits(40_000_000, memory_bytes=32 << 20, timeout_s=240))
     with pytest.raises(InvalidRequest, match="needs more than 33 MB of memory"):
         media.read_image(LARGE, "image")
 
