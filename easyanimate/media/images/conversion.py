@@ -2,6 +2,7 @@
 
 import numpy as np
 from PIL import ExifTags, Image, ImageChops, ImageOps
+from PIL.GifImagePlugin import GifImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from easyanimate.media.errors import UnsupportedMedia
@@ -16,13 +17,23 @@ GREY_STEPS = {"L;2": 85, "L;4": 17}  # Pillow scales the pixels, but not the tra
 def load_image(image: Image.Image) -> Image.Image:
     """Loads the pixels of an opened file; its transparent colour then has the scale of the pixels."""
     layout = image.tile[0][3] if isinstance(image, PngImageFile) and image.tile else None
+    drawn = image.tile[0][1] if isinstance(image, GifImageFile) and image.tile else None
     image.load()
+    if drawn not in (None, (0, 0, *image.size)) and "transparency" not in image.info:
+        return _clear_outside(image, drawn)
     color = image.info.get("transparency")
     if layout in GREY_STEPS and isinstance(color, int):
         image.info["transparency"] = color * GREY_STEPS[layout]
     if layout == "RGB;16B" and isinstance(color, tuple):
         image.info["transparency"] = tuple(level >> 8 for level in color)
     return image
+
+
+def _clear_outside(image: Image.Image, drawn: tuple[int, int, int, int]) -> Image.Image:
+    """A GIF whose only frame covers a part of its area: the rest is transparent; Pillow gives it a colour."""
+    result = Image.new("RGBA", image.size)
+    result.paste(image.crop(drawn), drawn[:2])
+    return result
 
 
 def to_displayed_rgb(image: Image.Image) -> Image.Image:

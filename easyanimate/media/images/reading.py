@@ -1,5 +1,6 @@
 """Reads image files of all accepted formats, with warnings about what was changed."""
 
+from collections.abc import Callable
 from io import BytesIO
 
 from PIL import Image
@@ -12,6 +13,7 @@ from easyanimate.media.images.conversion import load_image, to_displayed_rgb, to
 from easyanimate.media.images.truncated_jpeg import complete_jpeg
 
 PILLOW_NAMES = {PNG: "PNG", JPEG: "JPEG", WEBP: "WEBP", GIF: "GIF", HEIC: "HEIF", AVIF: "AVIF"}
+Convert = Callable[[Image.Image], Image.Image]
 SEVERAL_IMAGES = (JPEG, HEIC)  # formats whose further images are thumbnails or other shots, not an animation
 
 
@@ -20,34 +22,36 @@ def read_image_bytes(data: bytes, *, max_pixels: int) -> tuple[Image.Image, tupl
 
     Raises UnsupportedMedia for other files, animations, and more than `max_pixels` (width times height).
     """
-    image, warnings = _read(data, max_pixels)
+    return _read(data, max_pixels, _displayed)
+
+
+def read_mask_bytes(data: bytes, *, max_pixels: int) -> tuple[Image.Image, tuple[str, ...]]:
+    """The mask in a file as levels (mode L), and warnings. Raises UnsupportedMedia, as `to_mask` does."""
+    return _read(data, max_pixels, to_mask)
+
+
+def _read(data: bytes, max_pixels: int, convert: Convert) -> tuple[Image.Image, tuple[str, ...]]:
+    reason, file_format = explain_unusable(data, "image"), detect_format(data)
+    if reason or file_format is None:
+        raise UnsupportedMedia(reason)
+    try:
+        opened = Image.open(BytesIO(data), formats=[PILLOW_NAMES[file_format]])
+        _check(opened, file_format, max_pixels)
+        image, warnings = _loaded(opened, data, file_format)
+        return convert(image), warnings
+    except (UnsupportedMedia, MemoryError):
+        raise
+    except Exception as error:  # decoders raise almost any error for damaged files
+        raise UnsupportedMedia(f"is a damaged or cut off {file_format.name} file; send a whole one") from error
+
+
+def _displayed(image: Image.Image) -> Image.Image:
     transfer = HDR_TRANSFERS.get(image.info.get("cicp", (0, 0))[1])
     if transfer:
         raise UnsupportedMedia(
             f"is an HDR image ({transfer}); export it as SDR, with the colours of sRGB or Display P3"
         )
-    return to_displayed_rgb(image), warnings
-
-
-def read_mask_bytes(data: bytes, *, max_pixels: int) -> tuple[Image.Image, tuple[str, ...]]:
-    """The mask in a file as levels (mode L), and warnings. Raises UnsupportedMedia, as `to_mask` does."""
-    image, warnings = _read(data, max_pixels)
-    return to_mask(image), warnings
-
-
-def _read(data: bytes, max_pixels: int) -> tuple[Image.Image, tuple[str, ...]]:
-    """The loaded image, as it is stored."""
-    reason, file_format = explain_unusable(data, "image"), detect_format(data)
-    if reason or file_format is None:
-        raise UnsupportedMedia(reason)
-    try:
-        image = Image.open(BytesIO(data), formats=[PILLOW_NAMES[file_format]])
-        _check(image, file_format, max_pixels)
-        return _loaded(image, data, file_format)
-    except (UnsupportedMedia, MemoryError):
-        raise
-    except Exception as error:  # decoders raise almost any error for damaged files
-        raise UnsupportedMedia(f"is a damaged or cut off {file_format.name} file; send a whole one") from error
+    return to_displayed_rgb(image)
 
 
 def _check(image: Image.Image, file_format: FileFormat, max_pixels: int) -> None:

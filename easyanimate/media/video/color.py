@@ -3,7 +3,7 @@
 Code points are those of ITU-T H.273, which FFmpeg uses as well.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
@@ -19,6 +19,7 @@ TRANSFERS = {8: "linear", 13: "srgb", 16: "pq", 18: "hlg"}  # all others are rea
 PRIMARIES = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020"}
 P3_PRIMARIES = (11, 12)
 FULL_RANGE = 2
+UNSPECIFIED = 2  # of primaries, transfer and matrix; the value of an unspecified range is 0
 # With these flags the mean error of a channel is below 0.1 levels; with those of PyAV it is 1.2 (8 bits, BT.709).
 UNBIASED = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 SWSCALE_MATRICES = {
@@ -31,22 +32,45 @@ SWSCALE_MATRICES = {
 HD_LINES = 720  # players read a video without tags as BT.709 from this height on, and as BT.601 below
 
 
-def color_tags(image: Any) -> ColorTags:
-    """The tags of a decoded frame, or of its codec; what is missing is assumed. Raises UnsupportedMedia."""
-    if image.colorspace in UNREAD_MATRICES:
-        name = UNREAD_MATRICES[image.colorspace]
+class CodePoints(NamedTuple):
+    """The numbers of a frame or a track for its colours."""
+
+    primaries: int
+    transfer: int
+    matrix: int
+    range: int
+
+
+NO_CODE_POINTS = CodePoints(UNSPECIFIED, UNSPECIFIED, UNSPECIFIED, 0)
+
+
+def code_points(image: Any, otherwise: CodePoints = NO_CODE_POINTS) -> CodePoints:
+    """The numbers of a decoded frame, or of a codec; those that it leaves open are taken from `otherwise`."""
+    own = CodePoints(image.color_primaries, image.color_trc, image.colorspace, image.color_range)
+    pairs = zip(own, otherwise, NO_CODE_POINTS, strict=True)
+    return CodePoints(*(int(other if value == unknown else value) for value, other, unknown in pairs))
+
+
+def color_tags(image: Any, codes: CodePoints | None = None) -> ColorTags:
+    """The tags of a decoded frame, or of its codec; what is missing is assumed. Raises UnsupportedMedia.
+
+    `codes` are those of `code_points`, where the container may say more than the frame.
+    """
+    codes = code_points(image) if codes is None else codes
+    if codes.matrix in UNREAD_MATRICES:
+        name = UNREAD_MATRICES[codes.matrix]
         raise UnsupportedMedia(f"has its colours in {name}, which is not read; convert it to BT.709")
     pixel_format = image.format.name if image.format else ""  # a codec may not know it before the first frame
     is_rgb = pixel_format == "pal8" or bool(image.format and image.format.is_rgb)
-    transfer = TRANSFERS.get(image.color_trc, "bt709")
-    primaries = "p3" if image.color_primaries in P3_PRIMARIES else PRIMARIES.get(image.color_primaries)
+    transfer = TRANSFERS.get(codes.transfer, "bt709")
+    primaries = "p3" if codes.primaries in P3_PRIMARIES else PRIMARIES.get(codes.primaries)
     is_wide = primaries == "bt2020" or (primaries is None and transfer in ("pq", "hlg"))
-    matrix = "rgb" if is_rgb else MATRICES.get(image.colorspace)
+    matrix = "rgb" if is_rgb else MATRICES.get(codes.matrix)
     if matrix is None or (matrix == "rgb" and not is_rgb):
         matrix = "bt2020" if is_wide else "bt709" if image.height >= HD_LINES else "smpte170m"
     if primaries is None:
         primaries = "bt2020" if is_wide or matrix == "bt2020" else "bt709"
-    is_full = is_rgb or image.color_range == FULL_RANGE or pixel_format.startswith("yuvj")
+    is_full = is_rgb or codes.range == FULL_RANGE or pixel_format.startswith("yuvj")
     return ColorTags(matrix, transfer, primaries, is_full_range=is_full)
 
 

@@ -1,6 +1,7 @@
 """Rebuilds the missing lines of interlaced frames, as players do."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import av
@@ -22,14 +23,20 @@ def deinterlaced(frames: Iterator[Decoded]) -> Iterator[Decoded]:
 
 
 def _filtered(first: Any, others: Iterator[Decoded]) -> Iterator[Decoded]:
-    graph = _graph(first)
-    graph.push(first)
-    for _, frame in others:
-        if (frame.width, frame.height, frame.format.name) == (first.width, first.height, first.format.name):
-            graph.push(frame)
+    graph, kind = _graph(first), _kind(first)
+    for frame in chain([first], (frame for _, frame in others)):
+        if _kind(frame) != kind:  # a filter has one size and format
+            graph.push(None)
             yield from _ready(graph)
+            graph, kind = _graph(frame), _kind(frame)
+        graph.push(frame)
+        yield from _ready(graph)
     graph.push(None)
     yield from _ready(graph)
+
+
+def _kind(frame: Any) -> tuple[int, int, str]:
+    return frame.width, frame.height, frame.format.name
 
 
 def _graph(first: Any) -> Any:

@@ -9,7 +9,7 @@ from av.sidedata.sidedata import Type as SideDataType
 
 from easyanimate.media.description import Edit, VideoDescription
 from easyanimate.media.errors import UnsupportedMedia
-from easyanimate.media.video.color import color_tags, has_alpha
+from easyanimate.media.video.color import code_points, color_tags, has_alpha
 from easyanimate.media.video.container import CONVERT, MIN_READABLE_SHARE, OpenVideo, open_video
 from easyanimate.media.video.decoding import TrackDecoder, read_packets
 from easyanimate.media.video.mp4_boxes import IDENTITY, MAX_SAMPLES, Mp4Track
@@ -45,6 +45,7 @@ def _described(video: OpenVideo, image: Any, threads: int = 1) -> VideoDescripti
     edits, rounding = _edits(video, times)
     if video.track is not None and video.track.dolby_vision_profile in DOLBY_VISION_ALONE:
         raise UnsupportedMedia("is Dolby Vision without a base layer, which is not read; export it as HDR10 or SDR")
+    declared = code_points(video.stream.codec_context)  # of the container; some decoders replace them by their own
     image = _first_frame(video, threads) if image is None else image
     turns, aspect = _rotation(video, image), _pixel_aspect(video, image)
     width, height = max(1, round(image.width * aspect)), image.height
@@ -62,7 +63,7 @@ def _described(video: OpenVideo, image: Any, threads: int = 1) -> VideoDescripti
         quarter_turns=turns,
         duration=sum((edit.duration_s for edit in edits), Fraction(0)),
         num_frames=count_shown(edits, times, rounding),
-        colors=color_tags(image),
+        colors=color_tags(image, code_points(image, declared)),
         field_order=_field_order(video, image),
         has_alpha=has_alpha(image),
         edits=edits,

@@ -17,6 +17,7 @@ from easyanimate.media.video.describe import describe_open_video
 from easyanimate.media.video.timeline import media_times
 
 MAX_REORDERED_FRAMES = 16  # a frame of H.264 or H.265 may be stored this many frames early
+MAX_SHAPE_CHANGE = 0.05  # of the aspect ratio within a video, such as 1920x1080 after 1920x1088
 MAX_DECODED_GAP_S = 5  # of unused video between two edits; over a longer gap the reader seeks
 
 Target = tuple[Edit, Fraction]  # the edit of an output frame, and its time in the track in seconds
@@ -103,9 +104,17 @@ class VideoReader:
         if self.num_lost > (1 - MIN_READABLE_SHARE) * total + 1e-9:
             raise UnsupportedMedia(f"is damaged: {self.num_lost} of its {total} frames cannot be decoded")
 
-    def _pixels(self, frame: Any, size: tuple[int, int] | None) -> np.ndarray:
-        """The frame upright, with square pixels."""
+    def _check_shape(self, frame: Any) -> None:
         video = self.description
+        change = frame.width * video.stored_height / (frame.height * video.stored_width)
+        if not 1 / (1 + MAX_SHAPE_CHANGE) <= change <= 1 + MAX_SHAPE_CHANGE:
+            before, after = f"{video.stored_width}x{video.stored_height}", f"{frame.width}x{frame.height}"
+            raise UnsupportedMedia(f"changes its shape from {before} to {after}; export it with one size")
+
+    def _pixels(self, frame: Any, size: tuple[int, int] | None) -> np.ndarray:
+        """The frame upright, with square pixels. Raises UnsupportedMedia if it has another shape than the first one."""
+        video = self.description
+        self._check_shape(frame)
         width, height = size or (video.width, video.height)
         unturned = (height, width) if video.quarter_turns % 2 else (width, height)
         return np.ascontiguousarray(np.rot90(frame_to_rgb(frame, video.colors, unturned), -video.quarter_turns))

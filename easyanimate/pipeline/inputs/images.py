@@ -89,7 +89,7 @@ def _check_image(image: Any, name: str, shape: str) -> Image.Image:
     if 0 in image.size or image.mode == "F":
         raise InvalidInput(f"{name} must have pixels of 8 or 16 bits per channel, got {image.size} of {image.mode!r}")
     try:
-        load_image(image)
+        image = load_image(image)
     except (OSError, ValueError, SyntaxError) as problem:  # a damaged file, or one that was closed before
         raise InvalidInput(f"{name} cannot be read: {problem}") from problem
     return image

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from easyanimate.media.errors import UnsupportedMedia
-from easyanimate.media.images.reading import read_image_bytes
+from easyanimate.media.images.reading import read_image_bytes, read_mask_bytes
 
 
 def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
@@ -72,6 +72,28 @@ def test_a_transparent_gif_becomes_white() -> None:
     image.putpalette([0, 0, 255, 9, 9, 9])
     image.putpixel((1, 0), 1)
     assert decoded(encoded(image, "GIF", transparency=1)).getpixel((1, 0)) == (255, 255, 255)
+
+
+def partial_gif(area: tuple[int, int]) -> bytes:
+    """A GIF of this area, whose only frame is a pixel of the second colour at its lower right end."""
+    colours = bytes([220, 40, 30, 30, 60, 200])
+    frame = struct.pack("<4HB", area[0] - 1, area[1] - 1, 1, 1, 0)
+    return b"GIF89a" + struct.pack("<2H3B", *area, 0x80, 0, 0) + colours + b"," + frame + b"\2\2\x4c\1\0;"
+
+
+def test_a_gif_is_white_where_it_has_no_frame() -> None:
+    image = decoded(partial_gif((3, 2)))
+    assert [image.getpixel((x, y)) for y in range(2) for x in range(3)] == [(255, 255, 255)] * 5 + [(30, 60, 200)]
+    mask, _ = read_mask_bytes(partial_gif((2, 1)), max_pixels=10)
+    assert [mask.getpixel((x, 0)) for x in range(2)] == [255, 0]
+
+
+def test_a_png_without_its_palette_is_refused() -> None:
+    data = encoded(Image.new("P", (2, 2)), "PNG")
+    place = data.index(b"PLTE") - 4
+    size = int.from_bytes(data[place : place + 4]) + 12
+    with pytest.raises(UnsupportedMedia, match="is a damaged or cut off PNG file"):
+        decoded(data[:place] + data[place + size :])
 
 
 @pytest.mark.parametrize(("grey16", "grey8"), [(0, 0), (257, 1), (32_768, 128), (65_278, 254), (65_535, 255)])

@@ -9,7 +9,9 @@ import av
 import numpy as np
 import pytest
 
+from easyanimate.media.description import ColorTags
 from easyanimate.media.errors import UnsupportedMedia
+from easyanimate.media.video.describe import describe_video
 from tests.unit.media.video.boxes import box, content, replaced
 from tests.unit.media.video.clips import QUADRANTS, quadrants, read, scene, written
 
@@ -131,6 +133,15 @@ def test_wide_primaries_become_those_of_bt709(primaries: int, to_them: np.ndarra
     assert np.abs(result - 255 * colors).max() < 3
 
 
+@pytest.mark.parametrize("container", ["mov", "matroska"])
+def test_colors_that_the_container_alone_names_are_used(container: str) -> None:
+    """The frames of this ProRes leave their colours open, as its decoder says of each."""
+    tags = {"color_trc": PQ, "color_primaries": BT2020, "colorspace": BT2020}
+    data = written(container, "prores_ks", num_frames=2, pixel_format="yuv422p10le", **tags)
+
+    assert describe_video(BytesIO(data)).colors == ColorTags("bt2020", "pq", "bt2020", is_full_range=False)
+
+
 def test_ycgco_is_refused_by_name() -> None:
     data = flat_video(np.full((1, 3), 0.5), bits=8, color_primaries=BT709)
     data = data.replace(b"\x55\xb1\x81\x01", b"\x55\xb1\x81\x08")  # MatrixCoefficients of Matroska
@@ -208,3 +219,22 @@ def test_interlaced_frames_lose_their_combs(container: str, codec: str, options:
     assert description.is_interlaced
     assert (len(frames), num_lost) == (24, 0)
     assert steps.max(axis=(1, 2)).mean() < 0.5 * comb.max(axis=(1, 2)).mean()
+
+
+def test_interlaced_frames_of_another_size_are_shown_too() -> None:
+    """A recording of two programmes: 8 frames, then 8 of twice the size."""
+    options = {"flags": "+ilme+ildct", "b": "4M"}
+    parts = [
+        written(
+            "mpegts",
+            "mpeg2video",
+            images=[np.repeat(np.repeat(combed(number), scale, 0), scale, 1) for number in range(8)],
+            times=[Fraction(number + first, 24) for number in range(8)],
+            options=options,
+        )
+        for scale, first in ((1, 0), (2, 8))
+    ]
+    description, frames, num_lost = read(b"".join(parts), fps=24)
+
+    assert (description.num_frames, description.is_interlaced, num_lost) == (16, True, 0)
+    assert len({frame.tobytes() for frame in frames}) >= 14

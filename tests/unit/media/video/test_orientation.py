@@ -104,3 +104,18 @@ def test_frames_are_read_in_a_wanted_size(video: bytes, size: tuple[int, int]) -
 
     assert read(video, num_frames=2, size=size)[1].shape[1:3] == size[::-1]
     assert read(turned, num_frames=2, size=size)[1].shape[1:3] == size[::-1]
+
+
+def test_a_video_that_changes_its_shape_is_refused_by_name() -> None:
+    """As a shared screen that is turned; a change of the size alone is scaled."""
+    options = {"bf": "0"}
+    landscape = written("mpegts", images=[scene(n / 8) for n in range(8)], options=options)
+    times = [Fraction(n, 24) for n in range(8, 16)]
+    larger, portrait = (
+        written("mpegts", images=[scene(n / 8, *size) for n in range(8)], times=times, options=options)
+        for size in ((192, 384), (192, 96))
+    )
+
+    assert read(landscape + larger)[1].shape[1:] == (96, 192, 3)
+    with pytest.raises(UnsupportedMedia, match="changes its shape from 192x96 to 96x192; export it with one size"):
+        read(landscape + portrait)
