@@ -57,9 +57,9 @@ def addresses(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory, group
     second.start()
     group_end.callback(second.end, 20)
     url = f"http://127.0.0.1:{port}"
-    for _ in range(600):
+    for _ in range(2000):
         try:
-            httpx.get(f"{url}/readyz", timeout=5).raise_for_status()
+            httpx.get(f"{url}/readyz", timeout=60).raise_for_status()
             break
         except httpx.HTTPError:
             time.sleep(0.1)

@@ -24,9 +24,9 @@ def client(wire: Wire) -> Iterator[openai.OpenAI]:
 
 
 def create(client: openai.OpenAI, prompt: str) -> str:
-    """Creates a long video, so that it still runs at the check."""
-    extra = {"num_frames": 8, "num_inference_steps": 100}
-    return client.videos.create(prompt=prompt, extra_body=extra, size="64x64").id  # type: ignore[arg-type]
+    """Creates a video of minutes, so that it still runs at the check."""
+    extra = {"num_frames": 24, "num_inference_steps": 200}
+    return client.videos.create(prompt=prompt, extra_body=extra, size="192x192").id  # type: ignore[arg-type]
 
 
 def retry_counts(wire: Wire) -> list[str]:

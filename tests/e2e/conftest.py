@@ -14,7 +14,7 @@ from cli.stack.stack import LocalStack
 from tests.stack_plan import stack_plan
 
 SHORT_INTERVALS = {
-    "EASYANIMATE_LEASE_S": "2",
+    "EASYANIMATE_LEASE_S": "6",  # a busy machine may stop a worker for seconds
     "EASYANIMATE_BEAT_S": "0.5",
     "EASYANIMATE_SWEEP_S": "0.2",
     "EASYANIMATE_DRAIN_GRACE_S": "0.5",
@@ -23,6 +23,8 @@ SHORT_INTERVALS = {
     "EASYANIMATE_REUSE_WINDOWS": "on",
     "EASYANIMATE_PREEMPTION": "priority",
 }
+# A video of minutes, for what a test does during its run. The test ends it.
+ENDLESS = {"num_inference_steps": 200, "size": "192x192", "num_frames": 24}
 POLL_EVERY_S, POLL_END_EVERY_S = 0.1, 0.2  # a poll takes processor time here and in the service
 METRICS_PORTS = ("EASYANIMATE_WORKER_METRICS_PORT", "EASYANIMATE_KEEPER_METRICS_PORT")
 
@@ -53,7 +55,10 @@ def wait_until() -> Callable[..., None]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path, group_end: ExitStack) -> LocalStack:
     ports = {name: str(free_port()) for name in METRICS_PORTS}
-    stack = LocalStack(stack_plan(tmp_path_factory.mktemp("stack"), models_dir, SHORT_INTERVALS | ports)).start()
+    folder = tmp_path_factory.mktemp("stack")
+    (folder / "points").mkdir()
+    settings = SHORT_INTERVALS | ports | {"EASYANIMATE_CRASH_POINTS_DIR": str(folder / "points")}
+    stack = LocalStack(stack_plan(folder, models_dir, settings)).start()
     group_end.callback(stack.stop)
     return stack
 

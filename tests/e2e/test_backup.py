@@ -18,6 +18,7 @@ import pytest
 from redis import Redis
 
 from cli.stack.stack import LocalStack, StackPlan
+from tests.e2e.conftest import ENDLESS
 from tests.stack_plan import stack_plan
 
 pytestmark = pytest.mark.slow
@@ -103,7 +104,7 @@ def test_finished_videos_are_restored_after_a_total_loss_of_redis(
 ) -> None:
     alice = service.of("alice")
     record = alice.ended(alice.create(metadata={"order": "17"}))
-    running = alice.create(num_inference_steps=200)
+    running = alice.create(**ENDLESS)
     assert service.stack.redis
     with Redis.from_url(service.stack.redis.url) as redis:
         redis.flushall()

@@ -107,7 +107,8 @@ def test_jobs_of_a_damaged_model_wait_until_it_is_repaired(
     pid = worker_pid(stack)
     waiting = api.create(model=DAMAGED)
     wait_until(lambda: api.get(waiting)["queue"]["reason"] == "model_unavailable")
-    assert (api.get(waiting)["state"], model_status(api, DAMAGED)) == ("queued", (0, 0, True))
+    wait_until(lambda: model_status(api, DAMAGED) == (0, 0, True))
+    assert api.get(waiting)["state"] == "queued"
     assert api.ended(api.create(model=SECOND))["status"] == "completed"
     assert worker_pid(stack) == pid
     shutil.copy(models_folder / FIRST / WEIGHTS, models_folder / DAMAGED / WEIGHTS)

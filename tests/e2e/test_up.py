@@ -15,6 +15,7 @@ from PIL import Image
 
 from cli.stack.stack import LocalStack
 from easyanimate.files.video_file import probe
+from tests.e2e.conftest import ENDLESS
 
 WaitUntil = Callable[..., None]
 Up = Callable[..., "tuple[subprocess.Popen[str], str]"]
@@ -88,7 +89,7 @@ def test_two_ctrl_c_leave_the_data_and_a_kill_leaves_no_process(
     api = api_of(url)
     example = json.dumps({"prompt": api.http.get("/v1/models").json()["data"][0]["card"]["examples"][0]})
     done = api.ended(api.create())
-    running = api.create(num_inference_steps=200)
+    running = api.create(**ENDLESS)
     wait_until(lambda: api.get(running)["step"] >= 2)
     process.send_signal(signal.SIGINT)
     wait_until(lambda: "stopping: " in (tmp_path / "stderr.txt").read_text())

@@ -1,10 +1,12 @@
 """From a request to an MP4 through real processes: API, Redis, worker with the small model, keeper, storage."""
 
 import io
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from threading import Thread
 from typing import Any
 
@@ -14,10 +16,10 @@ from PIL import Image
 from standardwebhooks.webhooks import Webhook
 
 from cli.stack.stack import LocalStack
+from tests.e2e.conftest import ENDLESS
 
 WaitUntil = Callable[..., None]
 SECRET = "whsec_" + "c2VjcmV0" * 5
-LONG = 200  # steps: long enough for an interruption
 
 
 def worker_pid(stack: LocalStack) -> int:
@@ -41,13 +43,17 @@ def test_a_request_becomes_an_mp4_of_the_requested_frames(api: Any) -> None:
 
 
 def test_progress_is_reported_step_by_step(api: Any) -> None:
-    video_id = api.create(num_inference_steps=30)
+    video_id = api.create(num_inference_steps=100)
     reports: list[tuple[int, int]] = []
     while (record := api.get(video_id))["status"] not in ("completed", "failed"):
         if record["phase"] == "denoising":
             reports.append((record["step"], record["progress"]))
     assert reports == sorted(reports)
-    assert len({step for step, _ in reports}) > 10
+    lines = api.http.get(f"/v1/videos/{video_id}/events").text.splitlines()
+    events = [json.loads(data.removeprefix("data: ")) for name, data in pairwise(lines) if name == "event: progress"]
+    steps = [event["step"] for event in events if event["phase"] == "denoising"]
+    assert steps == sorted(steps)
+    assert len(set(steps)) > 10
 
 
 def test_an_image_becomes_a_video(api: Any) -> None:
@@ -99,7 +105,7 @@ def test_the_webhook_of_a_completed_video_is_delivered_once(
 
 
 def test_cancel_stops_the_engine_within_a_step_or_two(api: Any, wait_until: WaitUntil) -> None:
-    video_id = api.create(num_inference_steps=LONG)
+    video_id = api.create(**ENDLESS)
     wait_until(is_denoising(api, video_id))
     at = api.http.post(f"/v1/videos/{video_id}/cancel").raise_for_status().json()["step"]
     ended = api.ended(video_id)
@@ -111,7 +117,7 @@ def test_cancel_stops_the_engine_within_a_step_or_two(api: Any, wait_until: Wait
 def test_a_delete_during_a_run_leaves_no_files_and_the_next_job_runs(
     api: Any, stack: LocalStack, wait_until: WaitUntil
 ) -> None:
-    video_id = api.create(num_inference_steps=LONG)
+    video_id = api.create(**ENDLESS)
     wait_until(is_denoising(api, video_id))
     pid = worker_pid(stack)
     assert api.http.delete(f"/v1/videos/{video_id}").raise_for_status().json()["deleted"]
@@ -122,9 +128,12 @@ def test_a_delete_during_a_run_leaves_no_files_and_the_next_job_runs(
 
 
 def test_a_killed_worker_loses_no_jobs(api: Any, stack: LocalStack, wait_until: WaitUntil) -> None:
+    points = stack.plan.data_dir.parent / "points"
+    (points / "worker.made").write_text("the worker waits here with its video")
     running, waiting = api.create(num_inference_steps=40), api.create()
-    wait_until(is_denoising(api, running))
+    wait_until((points / "worker.made.held").exists)
     os.kill(worker_pid(stack), signal.SIGKILL)
+    (points / "worker.made.held").unlink()
     ended = api.ended(running)
     assert (ended["status"], ended["attempt"]) == ("completed", 2)
     assert api.ended(waiting)["status"] == "completed"

@@ -92,11 +92,11 @@ def test_polls_have_the_advised_pace(service: FrontEnd, faulty: Wire) -> None:
         video = client.videos.create(prompt="wait", **SMALL)
         faulty.clear()
         with pytest.raises(WaitTimedOut, match=video.id):
-            client.videos.wait(video.id, timeout_s=1.0)
+            client.videos.wait(video.id, timeout_s=3.0)
         client.videos.delete(video.id)
     *polls, _ = faulty.exchanges
     assert {int(poll.headers["openai-poll-after-ms"]) for poll in polls} <= set(range(500, 5001, 500))
-    assert 1 <= len(polls) <= 3
+    assert 1 <= len(polls) <= 7
 
 
 def test_a_failed_video_is_an_error_with_its_record(client: EasyAnimate) -> None:

@@ -13,7 +13,7 @@ import openai
 url, key, image, hook, secret = sys.argv[1:]
 client = openai.OpenAI(base_url=f"{url}/v1", api_key=key)
 SMALL = {"num_frames": 8, "num_inference_steps": 2, "seed": 7}
-LONG = {"num_frames": 8, "num_inference_steps": 200}
+LONG = {"size": "192x192", "num_frames": 24, "num_inference_steps": 200}  # minutes; it is cancelled
 result = {"version": openai.__version__}
 
 

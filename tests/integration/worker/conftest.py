@@ -54,7 +54,7 @@ def put_model(tmp_path: Path, card: ModelCard) -> Callable[..., Path]:
 
 @pytest.fixture
 def settings(tmp_path: Path, redis_url: str, put_model: Callable[..., Path]) -> WorkerSettings:
-    """Settings of a worker with short timeouts on an empty database."""
+    """Settings of a worker on an empty database. A timeout that a test waits for is short in that test alone."""
     put_model("easyanimate-v3-tiny")
     return WorkerSettings.model_validate(
         {
@@ -62,9 +62,9 @@ def settings(tmp_path: Path, redis_url: str, put_model: Callable[..., Path]) -> 
             "data_dir": tmp_path / "data",
             "models_dir": tmp_path / "models",
             "beat_s": 0.1,
-            "cancel_grace_s": 0.5,
-            "step_timeout_s": 30.0,
-            "storage_patience_s": 0.5,
+            "cancel_grace_s": 120.0,
+            "step_timeout_s": 300.0,
+            "storage_patience_s": 120.0,
             "min_free_disk_bytes": 0,
         }
     )
@@ -157,6 +157,12 @@ def submit(store: JobStore, make_request: Callable[..., VideoRequest]) -> Callab
         )
 
     return submit
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A file that a test creates to end a run whose prompt ends with ` until PATH`."""
+    return tmp_path / "gate"
 
 
 @pytest.fixture(name="free_port")

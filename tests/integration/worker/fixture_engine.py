@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from weakref import WeakSet
 
 from easyanimate.errors import CheckpointError, Interrupted, NotFinite
@@ -40,6 +41,7 @@ from worker.protocol.messages import (
 from worker.windows.format import WindowFiles, window_key
 
 STEPS = 4
+WAIT_S = 240  # for what a test does meanwhile
 VOCABULARY = Vocabulary(pieces=(("<unk>", 0.0), ("▁a", -1.0)), unknown="<unk>", special=(), letters="a", limit=120)
 
 
@@ -50,6 +52,9 @@ class OutOfMemoryError(RuntimeError):
 def _raise(error: Exception) -> None:
     raise error
 
+
+# Twelfths of a second in each step, by the prompt.
+PACES = {"brief": 7, "windows": 5, "steady": 12, "many": 12, "slow": 100, "deaf": 100, "endless": 10**6}
 
 # Failures in the middle of a run, by the prompt.
 FAILURES: dict[str, Callable[[], object]] = {
@@ -74,33 +79,36 @@ class FixtureGenerator:
         self.vocabulary = VOCABULARY
 
     def make(self, run: Run, control: RunControl) -> Done:
-        """Behaves as the prompt says: "brief" lasts two seconds, "steady" four, "slow" half a minute, "endless"
-        many hours.
+        """Behaves as the prompt says: "brief" lasts two seconds, "slow" half a minute, "endless" many hours.
 
         "deaf" lasts as long and ignores a cancel. "once" exits in its first attempt. "tight" is out of memory in the
         normal profile, "jealous" is out of memory beside other models. "patient" waits for a pause in its second step,
-        unless it resumes. With "windows" each step writes a segment;
-        with "windows once" the engine exits at the third step of the first attempt. With "film abcd" each step is a
-        window, whose key and content depend on its letter.
+        unless it resumes, and "steady" needs a second for each step besides; "many" is as "steady" and promises so many
+        steps that no grace period is long enough. With "windows" each step writes a segment; with "windows once" the
+        engine exits at the third step of the first attempt. With "film abcd" each step is a window, whose key and
+        content depend on its letter. " until PATH" after a prompt holds its third step until this file exists.
         """
         prompt, send = run.request.prompt, control.send
         send(DeviceMemory(2**30, 2**32))
-        send(Progress(Phase.ENCODING, 0, STEPS))
+        promised = 10**9 if prompt == "many" else STEPS
+        send(Progress(Phase.ENCODING, 0, promised))
         first = self._resume(run, send)
         reused: list[int] = []
         for step in range(first, STEPS):
-            send(Progress(Phase.DENOISING, step, STEPS))
+            send(Progress(Phase.DENOISING, step, promised))
             if step == 2:
                 FAILURES.get(prompt, lambda: None)()
             if (step, prompt, first) == (2, "once", 0):
                 os._exit(3)
             if (prompt == "tight" and self.memory == "normal") or (prompt == "jealous" and len(LOADED) > 1):
                 raise OutOfMemoryError("CUDA out of memory")
+            self._await_pause(control, prompt in ("patient", "steady", "many") and (step, first) == (1, 0))
             self._work(prompt, control.check)
-            self._await_pause(control, (prompt, step, first) == ("patient", 1, 0))
             control.check()
             self._window(run, step, control, reused)
             self._segment(run, step, send)
+            self._await_file(prompt, step, control.check)
+            self._exit_once(run, step)
             if run.request.preview_every_steps:
                 send(Preview(b"RIFF preview %d" % step, step, STEPS))
             self._keep(run, step + 1, send)
@@ -152,7 +160,7 @@ class FixtureGenerator:
             path.write_text(letter)
 
     def _await_pause(self, control: RunControl, is_patient: bool) -> None:
-        deadline = time.monotonic() + (60 if is_patient else 0)
+        deadline = time.monotonic() + (WAIT_S if is_patient else 0)
         while time.monotonic() < deadline and not control.wants_pause():
             control.check()
             time.sleep(0.02)
@@ -194,14 +202,22 @@ class FixtureGenerator:
         if run.request.prompt.startswith("windows"):
             run.output_path.with_name(segment_name(step)).write_bytes(b"step %d" % step)
             send(SegmentWritten(step, 8))
-        if (run.request.prompt, step, run.checkpoints and run.checkpoints.folder.name) == ("windows once", 2, "0"):
-            time.sleep(1)  # until they are stored
+
+    def _await_file(self, prompt: str, step: int, check: Callable[[], None]) -> None:
+        _, _, path = prompt.partition(" until ")
+        deadline = time.monotonic() + WAIT_S
+        while path and step == 2 and not Path(path).exists() and time.monotonic() < deadline:
+            check()
+            time.sleep(0.02)
+
+    def _exit_once(self, run: Run, step: int) -> None:
+        attempt = run.checkpoints and run.checkpoints.folder.name
+        if run.request.prompt.startswith("windows once") and (step, attempt) == (2, "0"):
             os._exit(3)
 
     def _work(self, prompt: str, check: Callable[[], None]) -> None:
-        for _ in range(
-            {"brief": 7, "windows": 5, "steady": 12, "slow": 100, "deaf": 100, "endless": 10**6}.get(prompt, 0)
-        ):
+        pace, _, _ = prompt.partition(" until ")
+        for _ in range(PACES.get(pace, 0)):
             time.sleep(0.08)
             if prompt != "deaf":
                 check()

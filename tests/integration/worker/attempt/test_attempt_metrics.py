@@ -1,6 +1,7 @@
 """The metrics of a worker follow the attempt that runs, and count its steps, windows and bytes."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from jobs.model.job import Job
@@ -19,9 +20,9 @@ def value(name: str, **labels: str) -> float:
 
 
 def test_the_gauges_show_the_running_attempt_and_nothing_after_it(
-    worker: Any, submit: Submit, meanwhile: Callable[..., None]
+    worker: Any, submit: Submit, meanwhile: Callable[..., None], gate: Path
 ) -> None:
-    job = submit("windows")
+    job = submit(f"windows until {gate}")
     names = {"job_id": job.id, "attempt": "1"} | MODEL
     during: dict[str, float] = {}
 
@@ -30,6 +31,7 @@ def test_the_gauges_show_the_running_attempt_and_nothing_after_it(
         during["info"] = value("worker_job_info", **names)
         during["progress"] = value("worker_progress_ratio")
         during["age"] = value("worker_checkpoint_age_seconds", place="storage")
+        gate.touch()
 
     meanwhile(lambda: value("worker_phase", phase="denoising") == 1 and value("worker_progress_ratio") > 0, read)
     worker.run_one()

@@ -83,9 +83,10 @@ def test_every_step_is_an_event(worker: Any, submit: Submit, redis: Redis, store
 
 
 def test_images_are_stored_beside_the_video_and_previews_are_events(
-    worker: Any, submit: Submit, redis: Redis, store: JobStore, storage: Storage
+    worker: Any, submit: Submit, redis: Redis, store: JobStore, storage: Storage, meanwhile: Meanwhile, gate: Path
 ) -> None:
-    job = submit("brief", preview_every_steps=1)
+    job = submit(f"a red ball until {gate}", preview_every_steps=1)
+    meanwhile(lambda: store.get(job.id).preview_key is not None, gate.touch)
     worker.run_one()
     done = store.get(job.id)
     assert done.result is not None
@@ -191,8 +192,9 @@ def test_a_cancelled_job_stops_within_a_step_and_the_engine_survives(
 
 
 def test_an_engine_that_ignores_a_cancel_is_killed(
-    worker: Any, submit: Submit, store: JobStore, meanwhile: Meanwhile
+    worker: Any, submit: Submit, store: JobStore, context: WorkerContext, meanwhile: Meanwhile
 ) -> None:
+    worker.use(settings=context.settings.model_copy(update={"cancel_grace_s": 0.5}))
     job = submit("deaf")
     worker.context.engine.start()
     pid = worker.context.engine.pid
@@ -330,9 +332,10 @@ def test_a_video_waits_in_the_spool_until_the_storage_is_back(
 
 
 def test_a_job_fails_when_the_storage_stays_away(
-    worker: Any, submit: Submit, store: JobStore, storage: Storage
+    worker: Any, submit: Submit, store: JobStore, storage: Storage, context: WorkerContext
 ) -> None:
-    worker.use(storage=UnreliableStorage(storage, failures=1000))
+    settings = context.settings.model_copy(update={"storage_patience_s": 0.5})
+    worker.use(storage=UnreliableStorage(storage, failures=1000), settings=settings)
     job = submit("a red ball")
     worker.run_one()
     why = store.get(job.id).failure

@@ -28,14 +28,15 @@ def contents(storage: Storage, job: Job) -> list[bytes]:
 
 
 def test_segments_can_be_watched_during_the_run_and_afterwards(
-    worker: Any, submit: Submit, store: JobStore, storage: Storage, meanwhile: Meanwhile, redis: Redis
+    worker: Any, submit: Submit, store: JobStore, storage: Storage, meanwhile: Meanwhile, redis: Redis, gate: Path
 ) -> None:
-    job = submit("windows")
+    job = submit(f"windows until {gate}")
     snapshots: list[tuple[State, list[bytes]]] = []
 
     def read() -> None:
         now = store.get(job.id)
         snapshots.append((now.state, contents(storage, now)))
+        gate.touch()
 
     meanwhile(lambda: len(store.get(job.id).segments) >= 2, read)
     worker.run_one()
@@ -49,9 +50,10 @@ def test_segments_can_be_watched_during_the_run_and_afterwards(
 
 
 def test_segments_of_a_lost_attempt_can_be_watched_until_the_next_one_has_them(
-    worker: Any, submit: Submit, store: JobStore, storage: Storage, redis: Redis
+    worker: Any, submit: Submit, store: JobStore, storage: Storage, meanwhile: Meanwhile, gate: Path
 ) -> None:
-    job = submit("windows once")
+    job = submit(f"windows once until {gate}")
+    meanwhile(lambda: len(store.get(job.id).segments) == 3, gate.touch)
     worker.run_one()
     waiting = store.get(job.id)
     assert (waiting.state, contents(storage, waiting)) == (State.QUEUED, ALL[:3])

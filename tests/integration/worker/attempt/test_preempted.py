@@ -1,13 +1,15 @@
 """A worker stops its job at the next step for an urgent one, runs that one, and resumes the first at the same step."""
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jobs.model.job import Job, new_job_id
 from jobs.model.request import VideoRequest
-from jobs.model.states import Phase, Priority, State
+from jobs.model.states import Priority, State
 from jobs.queue.pauses import Pauses
 from jobs.queue.registry import Registry
 from jobs.redis import keys
@@ -125,13 +127,14 @@ def test_a_job_resumes_at_once_if_the_urgent_one_is_cancelled(
 
 
 def test_a_request_that_is_withdrawn_costs_no_attempt(
-    worker: Any, submit: Submit, store: JobStore, preempt: Callable[[Job], Job], meanwhile: Meanwhile
+    worker: Any, submit: Submit, store: JobStore, preempt: Callable[[Job], Job], meanwhile: Meanwhile, gate: Path
 ) -> None:
-    job = submit("brief")
+    job = submit(f"a red ball until {gate}")
 
     def preempt_and_withdraw() -> None:
         store.cancel(preempt(job).id)
         Preemptions(store.table).withdraw_unneeded()  # none if the worker was faster
+        gate.touch()
 
     meanwhile(lambda: store.get(job.id).state is State.RUNNING, preempt_and_withdraw)
     worker.run_one()
@@ -164,17 +167,17 @@ def test_a_worker_that_drains_releases_the_job_and_leases_no_other(
     store: JobStore,
     preempt: Callable[[Job], Job],
     meanwhile: Meanwhile,
-    context: WorkerContext,
 ) -> None:
-    settings = context.settings.model_copy(update={"drain_grace_s": 1.0})
-    worker.use(drain=Drain(1.0), settings=settings)
-    job, urgent = submit("slow"), list[Job]()
+    worker.use(drain=Drain(600.0))
+    job, urgent = submit("patient"), list[Job]()  # it would stop for the urgent job
 
     def drain_and_preempt() -> None:
         worker.context.drain.begin()
         urgent.append(preempt(job))
+        time.sleep(3 * worker.context.settings.beat_s)  # so that the worker has received it
+        worker.context.drain.begin()  # ends the grace period
 
-    meanwhile(lambda: store.get(job.id).phase is Phase.DENOISING, drain_and_preempt)
+    meanwhile(has_a_step(store, job), drain_and_preempt)
     worker.run_one()
     assert (store.get(job.id).state, store.get(job.id).attempt) == (State.QUEUED, 0)
     assert store.get(urgent[0].id).state is State.QUEUED

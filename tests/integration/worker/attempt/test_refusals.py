@@ -99,7 +99,7 @@ def test_an_attempt_without_its_heartbeat_ends(heartbeat: Heartbeat, monkeypatch
 def test_connections_that_died_silently_cost_no_lease(
     proxy: TcpProxy, store: JobStore, submit: Callable[..., Job], redis_url: str
 ) -> None:
-    job, lease_s = store.lease(submit("a red ball").id, "w"), 6.0
+    job, lease_s = store.lease(submit("a red ball").id, "w"), 24.0
     assert job is not None
     url = f"redis://127.0.0.1:{proxy.port}/{redis_url.rpartition('/')[2]}"
     with connect(url, retries=2, timeout_s=timeout_within_lease(lease_s)) as redis:

@@ -49,10 +49,10 @@ def move_to_another_host(worker: Any, context: WorkerContext, tmp_path: Path) ->
 
 @pytest.fixture
 def released_job(worker: Any, submit: Submit, store: JobStore, context: WorkerContext, meanwhile: Meanwhile) -> Job:
-    """A job whose worker drained after the first of four steps, of a second each."""
-    worker.use(drain=Drain(5.0), settings=context.settings.model_copy(update={"drain_grace_s": 5.0}))
-    job = submit("steady")
-    meanwhile(lambda: store.get(job.id).step == 1, worker.context.drain.begin)
+    """A job whose worker drained in the second of many steps."""
+    worker.use(drain=Drain(240.0), settings=context.settings.model_copy(update={"drain_grace_s": 240.0}))
+    job = submit("many")
+    meanwhile(lambda: store.get(job.id).step >= 1, worker.context.drain.begin)
     worker.run_one()
     return store.get(job.id)
 
@@ -131,20 +131,26 @@ class UnreadableStorage:
 
 
 def test_checkpoints_of_a_long_run_are_stored_during_it_and_only_the_newest_stays(
-    worker: Any, submit: Submit, store: JobStore, storage: Storage, context: WorkerContext, meanwhile: Meanwhile
+    worker: Any,
+    submit: Submit,
+    store: JobStore,
+    storage: Storage,
+    context: WorkerContext,
+    meanwhile: Meanwhile,
+    gate: Path,
 ) -> None:
     worker.use(settings=context.settings.model_copy(update={"checkpoint_store_every_s": 0.0}))
-    job = submit("brief")
+    job = submit(f"brief until {gate}")  # it never exists: the run stays in its third step
     listings: list[list[str]] = []
 
-    def third_is_stored() -> bool:
+    def second_is_stored() -> bool:
         listings.append(stored(storage, job))
-        return listings[-1] == ["0/checkpoint.json", "0/state-3.safetensors"]
+        return listings[-1] == ["0/checkpoint.json", "0/state-2.safetensors"]
 
-    meanwhile(third_is_stored, lambda: store.cancel(job.id))
+    meanwhile(second_is_stored, lambda: store.cancel(job.id))
     worker.run_one()
     assert store.get(job.id).state is State.CANCELLED
-    assert listings[-1] == ["0/checkpoint.json", "0/state-3.safetensors"]
+    assert listings[-1] == ["0/checkpoint.json", "0/state-2.safetensors"]
 
 
 class HeldStorage(LocalStorage):
@@ -209,8 +215,8 @@ def test_a_lost_lease_stops_the_upload_of_a_checkpoint_before_its_next_object(
     checkpoints = CheckpointStore(job, storage, settings, lambda: len(stored(storage, job)) >= uploads, redis)
     write_checkpoint(checkpoints, step=3, windows=1)
     assert not checkpoints.flush(1.0)
+    end_of_uploads()  # they end by the lost lease
     checkpoints.close()
-    end_of_uploads()
     assert stored(storage, job) == ["0/state-3.safetensors", "0/window-0.mkv"][2 - uploads :]
 
 

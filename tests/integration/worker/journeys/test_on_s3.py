@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -175,12 +176,13 @@ def redis_values(redis: Redis) -> Iterator[tuple[str, bytes]]:
             b"set": redis.smembers,
             b"zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
             b"stream": redis.xrange,
+            b"none": lambda _: None,  # it has expired meanwhile
         }
         yield key.decode(), repr((key, readers[kind](key))).encode()
 
 
 def bucket_objects(settings: S3Settings) -> dict[str, bytes]:
-    """Each object of the bucket."""
+    """Each object of the bucket. One that is deleted between the list and its read is left out."""
     assert settings.secret_access_key
     client = boto3.client(
         "s3",
@@ -191,7 +193,11 @@ def bucket_objects(settings: S3Settings) -> dict[str, bytes]:
     )
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=settings.bucket)
     names = [item["Key"] for page in pages for item in page.get("Contents", ())]
-    return {name: client.get_object(Bucket=settings.bucket, Key=name)["Body"].read() for name in names}
+    contents = {}
+    for name in names:
+        with suppress(client.exceptions.NoSuchKey):
+            contents[name] = client.get_object(Bucket=settings.bucket, Key=name)["Body"].read()
+    return contents
 
 
 def noise(seed: int) -> bytes:

@@ -104,7 +104,7 @@ def test_an_installation_reads_and_changes_only_keys_with_its_prefix(
             httpx.Client(base_url=start_api(front), timeout=60) as client,
         ):
             wait_until(lambda: redis.exists("one:models") == 1)
-            travel(client)
+            names = travel(client, redis)
             own = {video["id"] for video in client.get("/v1/videos").json()["data"]}
         log = redis.execute_command("ACL", "LOG")
     assert [entry for entry in log if entry[b"username"] == b"one"] == []  # the server refused nothing
@@ -115,13 +115,21 @@ def test_an_installation_reads_and_changes_only_keys_with_its_prefix(
         assert not ids & own
         assert sorted(store.get(job_id).state for job_id in ids) == [State.QUEUED, State.QUEUED, State.RUNNING]
         assert store.redis.llen(tickets.tickets_key(MODEL)) > 0
-    names = {key.decode().removeprefix("one:").partition(":")[0] for key in redis.scan_iter("one:*")}
+    names |= names_of(redis)
     assert names <= NAMES
     assert {"job", "jobs", "model", "models", "rq", "outbox", "asked", "webhooks", "delivery", "tally"} <= names
 
 
-def travel(client: httpx.Client) -> None:
-    """Uses each kind of value: endpoints, files, keys, batches, priorities, events, cancels, deletions, deliveries."""
+def names_of(redis: Redis) -> set[str]:
+    """The first words of all keys of the installation `one`."""
+    return {key.decode().removeprefix("one:").partition(":")[0] for key in redis.scan_iter("one:*")}
+
+
+def travel(client: httpx.Client, redis: Redis) -> set[str]:
+    """Uses each kind of value: endpoints, files, keys, batches, priorities, events, cancels, deletions, deliveries.
+
+    Returns the names of keys before the deletions, after which pending deliveries end.
+    """
     endpoint = client.post(
         "/v1/webhook_endpoints", json={"url": "http://127.0.0.1:9/", "event_types": ["video.completed"]}
     )
@@ -140,7 +148,9 @@ def travel(client: httpx.Client) -> None:
     long = client.post("/v1/videos", json={**BODY, "prompt": "hang", "deadline": time.time() + 3600}).json()["id"]
     client.post(f"/v1/videos/{long}/cancel")
     wait_until(lambda: client.get(f"/v1/videos/{long}").json()["state"] == "cancelled")
+    names = names_of(redis)
     assert client.delete(f"/v1/videos/{batch['id']}").status_code == 200
     assert client.delete("/v1/webhook_endpoints/" + endpoint.json()["id"]).status_code == 200
     for path in ("/readyz", "/metrics", "/v1/queue", "/v1/videos?status=failed"):
         assert client.get(path).status_code == 200
+    return names

@@ -31,7 +31,7 @@ Submit = Callable[..., Job]
 MODEL = "easyanimate-v3-tiny"
 
 
-def wait_until(holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
+def wait_until(holds: Callable[[], bool], timeout_s: float = 240.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < deadline, "it did not come true in time"
@@ -218,7 +218,7 @@ def test_an_outage_that_is_longer_than_a_lease_costs_no_attempt(
         while store.get(lost.id).state is State.RUNNING:
             assert store.heartbeat(held.id, tokens[0]).is_held
             sweeper.sweep()
-            assert time.monotonic() < returned_at + 60
+            assert time.monotonic() < returned_at + 240
             time.sleep(0.05)
         ends = [(store.get(job.id).state, store.get(job.id).attempt) for job in (held, lost)]
         assert ends == [(State.RUNNING, 1), (State.QUEUED, 1)]
@@ -229,7 +229,7 @@ def test_an_outage_that_is_longer_than_a_lease_costs_no_attempt(
 def test_a_started_keeper_recovers_a_lost_job_after_the_time_of_a_lease(
     settings: WorkerSettings, lost_job: Callable[[], Job], store: JobStore
 ) -> None:
-    job, lease_s = lost_job(), 1.0
+    job, lease_s = lost_job(), 2.0
     signals: SimpleQueue[int] = SimpleQueue()
     thread = Thread(
         target=run_keeper, args=[keeper_of(settings, sweep_s=0.05, lease_s=lease_s), signals, ProcessHealth()]
@@ -241,7 +241,7 @@ def test_a_started_keeper_recovers_a_lost_job_after_the_time_of_a_lease(
         assert time.monotonic() - started >= lease_s
     finally:
         signals.put(15)
-        thread.join(60)
+        thread.join(240)
 
 
 def test_a_job_whose_ticket_was_lost_with_a_worker_gets_another(
@@ -261,7 +261,7 @@ def test_a_keeper_works_when_an_unavailable_redis_returns(
 ) -> None:
     server = EmbeddedRedis(tmp_path / "redis", free_port)
     signals: SimpleQueue[int] = SimpleQueue()
-    keeper = keeper_of(settings, redis_url=server.url, sweep_s=0.01, lease_s=0.1)
+    keeper = keeper_of(settings, redis_url=server.url, sweep_s=0.05, lease_s=1.0)
     health = ProcessHealth()
     thread = Thread(target=run_keeper, args=[keeper, signals, health])
     with capture_logs() as lines:
@@ -271,12 +271,12 @@ def test_a_keeper_works_when_an_unavailable_redis_returns(
         wait_until(lambda: "sweep.postponed" in [line["event"] for line in lines])
         server.start()
         try:
-            store = JobStore(connect(server.url, retries=5), lease_s=0.1)
+            store = JobStore(connect(server.url, retries=5), lease_s=1.0)
             job = store.submit(Job(id="video_1", owner="me", request=make_request("a"), created_at=store.now()))
             store.lease(job.id, "w")
             wait_until(lambda: store.get(job.id).state is State.QUEUED)
             signals.put(15)
-            thread.join(60)
+            thread.join(240)
             assert not thread.is_alive()
             assert "the thread recovery has ended" in health.faults()
         finally:

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -13,6 +14,7 @@ from jobs.queue.workers import DrainState, WorkerDirectory, WorkerState
 from tests.integration.worker.conftest import SteppedWorker
 from tests.integration.worker.supervisor.test_process import wait_until
 from tests.job_store import JobStore
+from worker.drain import Drain
 from worker.supervisor.directory import DirectoryThread
 
 MODEL = "easyanimate-v3-tiny"
@@ -34,20 +36,27 @@ def test_a_worker_announces_its_job_and_drains_after_it(
     store: JobStore,
     meanwhile: Meanwhile,
     monkeypatch: pytest.MonkeyPatch,
+    gate: Path,
 ) -> None:
+    worker.use(drain=Drain(600.0))
     # without the timer that ends the whole process
     monkeypatch.setattr("worker.supervisor.directory.begin_requested_shutdown", lambda drain: drain.begin_requested())
     thread, name = DirectoryThread(worker.supervisor), worker.supervisor.name
     thread.start()
     wait_until(lambda: [status.state for status in directory.all()] == [WorkerState.IDLE])
-    first, second = submit("brief"), submit("a job for another worker")
+    first, second = submit(f"a red ball until {gate}"), submit("a job for another worker")
 
     def is_busy() -> bool:
         [status] = directory.all()
         is_announced = status.state is WorkerState.BUSY and status.entry and status.entry.job_id == first.id
         return bool(is_announced) and store.get(first.id).phase is Phase.DENOISING
 
-    meanwhile(is_busy, lambda: directory.request_drain(name))
+    def drain() -> None:
+        directory.request_drain(name)
+        wait_until(lambda: worker.context.drain.has_begun)
+        gate.touch()
+
+    meanwhile(is_busy, drain)
     worker.run_one()
     assert store.get(first.id).state is State.COMPLETED, "the running job ended within the grace period"
     assert worker.supervisor.next_ticket() is None
@@ -66,6 +75,7 @@ def test_a_drained_process_hands_its_job_back_and_exits_with_0_as_after_sigterm(
     job = submit("slow")
     worker = start(drain_grace_s=0.3)
     wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
+    wait_until(lambda: len(directory.all()) == 1)
     [status] = directory.all()
     directory.request_drain(status.name)
     assert worker.wait(120) == 0

@@ -45,10 +45,15 @@ def test_a_worker_runs_the_job_behind_an_unreadable_one(
 
 
 def test_a_record_that_becomes_unreadable_during_its_run_does_not_end_the_worker(
-    worker: SteppedWorker, submit: Submit, store: JobStore, redis: Redis, meanwhile: Meanwhile
+    worker: SteppedWorker, submit: Submit, store: JobStore, redis: Redis, meanwhile: Meanwhile, gate: Path
 ) -> None:
-    odd, good = submit("brief"), submit("a red ball")
-    meanwhile(lambda: store.get(odd.id).step == 1, lambda: redis.hset(f"job:{odd.id}", "request", "{"))
+    odd, good = submit(f"a red ball until {gate}"), submit("a red ball")
+
+    def damage() -> None:
+        redis.hset(f"job:{odd.id}", "request", "{")
+        gate.touch()
+
+    meanwhile(lambda: store.get(odd.id).step >= 1, damage)
     worker.run_one()
     worker.run_one()
     assert store.get(good.id).state is State.COMPLETED

@@ -1,6 +1,7 @@
 """What RQ's own tools show of a worker, and what RQ's commands do to it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,12 +43,17 @@ def status(redis: Redis, queue: Queue) -> tuple[str, str | None, int, int]:
 
 @pytest.mark.usefixtures("rq_worker")
 def test_rq_shows_a_waiting_ticket_and_then_a_busy_worker_until_the_job_ends(
-    worker: Any, submit: Submit, store: JobStore, redis: Redis, queue: Queue, meanwhile: Meanwhile
+    worker: Any, submit: Submit, store: JobStore, redis: Redis, queue: Queue, meanwhile: Meanwhile, gate: Path
 ) -> None:
-    job = submit("brief")
+    job = submit(f"a red ball until {gate}")
     assert queue.job_ids == [TICKET]
     shown = []
-    meanwhile(lambda: store.get(job.id).phase is Phase.DENOISING, lambda: shown.append(status(redis, queue)))
+
+    def show() -> None:
+        shown.append(status(redis, queue))
+        gate.touch()
+
+    meanwhile(lambda: store.get(job.id).phase is Phase.DENOISING, show)
     worker.run_one()
     assert shown == [("busy", TICKET, 0, 1)]
     assert status(redis, queue) == ("idle", None, 0, 0)

@@ -156,7 +156,7 @@ def test_a_job_cancelled_during_a_load_delays_no_other(
 ) -> None:
     put_model(OTHER, slow="2")
     worker = serve(OTHER)
-    job = submit("a red ball", model=OTHER)
+    job = submit("endless", model=OTHER)  # it does not end before the cancel
     meanwhile(lambda: store.get(job.id).state is State.RUNNING, lambda: store.cancel(job.id))
     worker.run_one()
     after = submit("a red ball")

@@ -86,7 +86,7 @@ def names(window: str) -> list[str]:
 def test_another_video_of_the_owner_finds_a_stored_window(begin: Begin, storage: Storage) -> None:
     first, second = begin(), begin()
     first.make(WINDOW, b"red")
-    first.transfer.finish(10)
+    first.transfer.finish(120)
     assert keys_of(storage, first) == names(WINDOW)
     assert not list(first.folder.iterdir())
     assert [second.find(OTHER), second.find(WINDOW)] == [False, True]
@@ -98,10 +98,10 @@ def test_a_video_that_reuses_a_window_has_its_own_after_the_deletion_of_the_othe
 ) -> None:
     first, second, third = begin(), begin(), begin()
     first.make(WINDOW)
-    first.transfer.finish(10)
+    first.transfer.finish(120)
     assert second.find(WINDOW)
     second.transfer.put(WindowReused(WINDOW))
-    second.transfer.finish(10)
+    second.transfer.finish(120)
     storage.delete_prefix(attempts_prefix(first.job.id))
     store.delete(first.job.id)
     assert keys_of(storage, second) == names(WINDOW)
@@ -111,7 +111,7 @@ def test_a_video_that_reuses_a_window_has_its_own_after_the_deletion_of_the_othe
 def test_another_owner_never_finds_a_window(begin: Begin) -> None:
     first, other = begin(), begin(owner="another")
     first.make(WINDOW)
-    first.transfer.finish(10)
+    first.transfer.finish(120)
     assert not other.find(WINDOW)  # even if the key did not contain the owner
 
 
@@ -119,7 +119,7 @@ def test_another_owner_never_finds_a_window(begin: Begin) -> None:
 def test_a_deleted_video_has_no_windows(begin: Begin, storage: Storage, store: JobStore, files_too: bool) -> None:
     first, second = begin(), begin()
     first.make(WINDOW)
-    first.transfer.finish(10)
+    first.transfer.finish(120)
     if files_too:
         storage.delete_prefix(attempts_prefix(first.job.id))
     store.delete(first.job.id)
@@ -130,14 +130,14 @@ def test_a_worker_that_is_late_adds_no_window_to_a_deleted_video(begin: Begin, s
     first = begin()
     store.delete(first.job.id)
     first.make(WINDOW)
-    first.transfer.finish(10)
+    first.transfer.finish(120)
     assert WindowIndex(redis).holders(WINDOW) == []
 
 
 def test_a_cancelled_video_keeps_its_windows(begin: Begin, store: JobStore) -> None:
     first, second = begin(), begin()
     first.make(WINDOW)
-    first.transfer.finish(10)
+    first.transfer.finish(120)
     store.fail(first.job.id, first.job.token or "", failure("cancelled"))
     assert second.find(WINDOW)
 
@@ -145,7 +145,7 @@ def test_a_cancelled_video_keeps_its_windows(begin: Begin, store: JobStore) -> N
 def test_a_damaged_window_is_counted_and_deleted(begin: Begin, storage: Storage, redis: Redis) -> None:
     first, second, third = begin(), begin(), begin()
     first.make(WINDOW)
-    first.transfer.finish(10)
+    first.transfer.finish(120)
     assert second.find(WINDOW)
     with capture_logs() as logs:
         second.transfer.put(WindowDamaged(WINDOW, "the frames are damaged"))
@@ -153,7 +153,7 @@ def test_a_damaged_window_is_counted_and_deleted(begin: Begin, storage: Storage,
     assert redis.zrange(UNREADABLE_KEY, 0, -1) == [f"window {first.job.id}/{WINDOW}".encode()]
     assert keys_of(storage, first) == []
     second.make(WINDOW)
-    second.transfer.finish(10)
+    second.transfer.finish(120)
     assert third.find(WINDOW)
 
 
@@ -175,11 +175,11 @@ def test_a_storage_that_fails_is_a_miss(begin: Begin, settings: Any, error: Exce
     failing.error = error
     first, second, unlucky = begin(), begin(through=failing), begin(through=failing)
     first.make(WINDOW)
-    first.transfer.finish(10)
+    first.transfer.finish(120)
     assert not second.find(WINDOW)
     with capture_logs() as logs:
         unlucky.make(OTHER)
-        unlucky.transfer.finish(10)
+        unlucky.transfer.finish(120)
         assert not unlucky.find(OTHER)
     assert "window.not_stored" in [entry["event"] for entry in logs]
 
@@ -187,10 +187,10 @@ def test_a_storage_that_fails_is_a_miss(begin: Begin, settings: Any, error: Exce
 def test_a_resumed_run_stores_only_the_windows_that_are_not_stored(begin: Begin, storage: Storage) -> None:
     first = begin()
     first.make(WINDOW, b"red")
-    first.transfer.finish(10)
+    first.transfer.finish(120)
     first.make(WINDOW, b"sent again", is_resumed=True)
     first.make(OTHER, b"blue", is_resumed=True)
-    first.transfer.finish(10)
+    first.transfer.finish(120)
     assert keys_of(storage, first) == sorted([*names(WINDOW), *names(OTHER)])
     assert not list(first.folder.iterdir())
     second = begin()
@@ -207,8 +207,8 @@ def test_a_redis_that_is_away_is_a_miss(begin: Begin, free_port: int) -> None:
 def test_windows_are_held_back_until_the_video_is_allowed(begin: Begin, storage: Storage) -> None:
     first = begin(holds_back=True)
     first.make(WINDOW)
-    first.transfer.finish(10)
+    first.transfer.finish(120)
     assert keys_of(storage, first) == []
     first.transfer.release()
-    first.transfer.finish(10)
+    first.transfer.finish(120)
     assert keys_of(storage, first) == names(WINDOW)
