@@ -170,5 +170,5 @@ def _shown(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value) if abs(value) < 1e40 else "a very large one"
-    kinds = {dict: "an object", list: "a list", FormFile: "a file"}
+    kinds = {dict: "an object", list: "a list", FormFile: "a file", type(None): "null"}
     return kinds.get(type(value), type(value).__name__)

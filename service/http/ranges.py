@@ -12,7 +12,7 @@ from jobs.storage.content_disposition import attachment
 from jobs.storage.interface import Storage, StoredObject
 from service.http.errors import ApiError
 
-RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*")
+RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*", re.IGNORECASE)
 
 
 def range_response(request: Request, storage: Storage, key: str, filename: str, etag: str | None = None) -> Response:

@@ -80,6 +80,8 @@ class InputResolver:
         return self._fetch(value, param, kind)
 
     def _fetch(self, url: Any, param: str, kind: InputKind) -> bytes:
+        if isinstance(url, list):
+            raise InvalidRequest(f"{param} is a list; send one {kind.noun}", param, kind.unsupported)
         scheme = url.partition(":")[0].strip().lower() if isinstance(url, str) else ""
         if scheme == "data":
             return decode_data_url(url, param, kind)

@@ -17,7 +17,8 @@ SOURCES = "a file part, an https link, the id of a file from POST /v1/files, or 
 
 
 def _not_blank(prompt: str) -> str:
-    if not prompt.strip():
+    """Refuses a prompt without a visible character: one of spaces, control characters or marks of zero width."""
+    if not any(letter.isprintable() and not letter.isspace() for letter in prompt):
         raise PydanticCustomError("blank", "is blank; describe what the video shows")
     return prompt
 

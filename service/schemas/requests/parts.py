@@ -31,7 +31,8 @@ class LoraBody(RequestModel):
     @model_validator(mode="before")
     @classmethod
     def _has_name(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.keys() <= cls.model_fields.keys() and not values.get("name"):
+        is_object = isinstance(values, dict)
+        if not is_object or (values.keys() <= cls.model_fields.keys() and not values.get("name")):
             raise PydanticCustomError("lora_name", 'needs a name in every entry, as in [{"name": "watercolour"}]')
         return values
 

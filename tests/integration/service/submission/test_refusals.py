@@ -145,6 +145,7 @@ WRONG = [
     ({"image": {"image_url": 7}}, "unsupported_image", "image.image_url", "https link"),
     ({"image": "/etc/passwd"}, "unsupported_image", "image", "file part"),
     ({"image": 7}, "unsupported_image", "image", "file part"),
+    ({"image": ["/etc/passwd"]}, "unsupported_image", "image", "send one image"),
     ({"input_reference": {"file_id": "file-1"}}, "file_not_found", "input_reference.file_id", "POST /v1/files"),
     ({"input_reference": "file-1"}, "file_not_found", "input_reference", "POST /v1/files"),
     ({"input_reference": {"path": "/etc"}}, "unknown_parameter", "input_reference.path", "image_url"),
