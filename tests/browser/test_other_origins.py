@@ -26,7 +26,7 @@ from tests.long_video import LongVideoWorker
 pytestmark = pytest.mark.slow
 
 KEY = "key-of-a-page"
-TIMEOUT_MS = 30_000
+TIMEOUT_MS = 120_000
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def test_a_page_of_another_origin_can_use_nothing_without_keys(
 ) -> None:
     refusals, videos = services.refusals(), services.videos()
     other_page.evaluate("url => {" + ATTACKS[attack] + "}", f"{services.without_keys}/v1/videos")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while services.refusals() == refusals:
         assert time.monotonic() < deadline
         other_page.wait_for_timeout(20)

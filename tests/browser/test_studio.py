@@ -47,7 +47,7 @@ def in_view(page: Any, selector: str) -> bool:
 
 def test_a_prompt_becomes_a_video_that_plays(open_studio: Open, api: httpx.Client) -> None:
     page = open_studio()
-    fill(page, Size="128x64", Steps="30", Seed="7", Length="1")
+    fill(page, Size="128x64", Steps="200", Seed="7", Length="1")
     request_video(page, "a red circle moves to the right")
     page.locator("#screen").wait_for()
     assert page.evaluate(SHAPE_OF_FRAME) == pytest.approx(2, rel=0.02)  # at once, and not only with the first image
@@ -64,7 +64,7 @@ def test_a_prompt_becomes_a_video_that_plays(open_studio: Open, api: httpx.Clien
     assert played_duration_s(page) == 1.0
     assert page.title() == "Finished: a red circle moves to the right"
     assert page.evaluate(SHAPE_OF_FRAME) == pytest.approx(2, rel=0.02)
-    wait_for_text(page.locator("#facts"), "Seed7Steps30")
+    wait_for_text(page.locator("#facts"), "Seed7Steps200")
     assert api.get(f"/v1/videos/{id_of(page)}").json()["prompt"] == "a red circle moves to the right"
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
@@ -74,7 +74,7 @@ def test_a_prompt_becomes_a_video_that_plays(open_studio: Open, api: httpx.Clien
 
 def test_a_preview_is_shown_and_the_icon_changes_while_it_runs(open_studio: Open) -> None:
     page = open_studio()
-    request_video(page, "a green triangle turns", Steps="120", Length="1")
+    request_video(page, "a green triangle turns", Steps="200", Size="192x192")  # minutes; it is cancelled
     image = page.get_by_alt_text("Preview")
     until(page, lambda: image.is_visible() and image.evaluate("image => image.naturalWidth"))
     assert page.locator("link[rel=icon]").get_attribute("href").startswith("blob:")
@@ -336,11 +336,13 @@ def test_a_finished_video_is_remixed_extended_and_deleted(open_studio: Open, api
     assert page.get_by_label("Prompt", exact=True).input_value() == "a red square stands still"
     page.get_by_role("button", name="Remove part 2").click()
     wait_for_text(page.locator(".toast"), "Video deleted")
+    page.locator(".toast.open").hover()  # it stays under the pointer
     until(page, lambda: page.locator(f"#gallery a[href='#{longer}']").count() == 0)
     page.get_by_role("button", name="Undo").click()
     until(page, lambda: page.locator(f"#gallery a[href='#{longer}']").count() == 1 and parts.count() == 2)
     parts.last.click()
     page.get_by_role("button", name="Remove part 2").click()
+    page.locator(".toast.open").hover()
     until(page, lambda: id_of(page) == remix)
     assert api.get(f"/v1/videos/{longer}").status_code == 200  # while it can be undone
     page.get_by_role("button", name="Close").click()

@@ -196,7 +196,7 @@ def test_refusals_are_in_chinese(open_as: OpenAs) -> None:
 
 
 def test_warnings_and_a_failure_are_in_chinese(open_as: OpenAs, keys: Any) -> None:
-    api = httpx.Client(base_url=keys[0], headers={"Authorization": f"Bearer {keys[2]}"})
+    api = httpx.Client(base_url=keys[0], headers={"Authorization": f"Bearer {keys[2]}"}, timeout=60)
     record = api.post("/v1/videos", json={"prompt": "a red circle", "seconds": 0.4}).raise_for_status().json()
     page = open_as(locale="zh-CN")
     page.evaluate(f"location.hash = '{record['id']}'")

@@ -225,7 +225,7 @@ def test_a_request_is_copied_as_code_that_works(open_studio: Open, key: str, api
     commands = {"curl": ["bash", "-c"], "Python": [sys.executable, "-c"], "Node": ["node", "--input-type=module", "-e"]}
     environment = {**os.environ, "EASYANIMATE_API_KEY": key}
     for name, command in commands.items():
-        done = subprocess.run([*command, codes[name]], env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*command, codes[name]], env=environment, capture_output=True, text=True, timeout=240)
         assert "video_" in done.stdout, f"{name}: {done.stderr}"
         text = done.stdout
         video_id = json.loads(text)["id"] if name == "curl" else text.split()[0]
@@ -244,5 +244,5 @@ def test_files_in_a_request_are_copied_as_code_that_works(open_studio: Open, key
     wait_for_text(page.get_by_role("dialog"), "Copied")
     (tmp_path / "start.png").write_bytes(png("orange"))
     code, environment = page.evaluate("navigator.clipboard.readText()"), {**os.environ, "EASYANIMATE_API_KEY": key}
-    done = subprocess.run(["bash", "-c", code], env=environment, cwd=tmp_path, capture_output=True, timeout=60)
+    done = subprocess.run(["bash", "-c", code], env=environment, cwd=tmp_path, capture_output=True, timeout=240)
     assert json.loads(done.stdout)["mode"] == "image_to_video"

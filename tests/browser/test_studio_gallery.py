@@ -33,7 +33,7 @@ def tile(page: Any, video_id: str) -> Any:
 
 def test_a_second_tab_shows_the_videos_of_the_first_while_they_run(open_studio: Open) -> None:
     page, other = open_studio(), open_studio()
-    request_video(page, "a slow green square", Steps="150")
+    request_video(page, "a slow green square", Steps="200", Size="192x192")  # minutes; it is cancelled
     in_other = tile(other, id_of(page))
     until(other, in_other.count)
     until(other, lambda: "%" in in_other.inner_text())
@@ -209,12 +209,14 @@ def test_several_videos_are_selected_compared_and_deleted(
     until(page, lambda: page.locator(".board video").count() == 2)
     selection.get_by_role("button", name="Delete").click()
     wait_for_text(page.locator(".toast"), "2 videos deleted")
+    page.locator(".toast.open").hover()  # it stays under the pointer
     until(page, lambda: tile(page, batch[0]).count() == 0)
     page.keyboard.press("Control+z")
     until(page, lambda: page.locator(".board video").count() == 2 and tile(page, batch[0]).count() == 1)
     for video_id in batch[:2]:
         tile(page, video_id).get_by_role("checkbox").check()
     selection.get_by_role("button", name="Delete").click()
+    page.locator(".toast.open").hover()
     assert api.get(f"/v1/videos/{batch[0]}").status_code == 200
     page.reload()  # the page is left, and with it the message
     until(page, lambda: [api.get(f"/v1/videos/{one}").status_code for one in batch] == [404, 404, 200, 200])

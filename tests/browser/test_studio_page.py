@@ -194,6 +194,7 @@ def test_a_notification_is_shown_and_a_sound_is_played_at_the_end(open_studio: O
     page.keyboard.press("Escape")
     request_video(page, "a red circle", Steps="3", Length="1")
     wait_until_finished(page)
+    until(page, lambda: page.evaluate("tones.length") == 2)
     assert page.evaluate("[notes, tones]") == [[["Finished", "a red circle"]], [660, 880]]
 
 
@@ -209,10 +210,12 @@ def test_the_first_paint_waits_for_the_files_of_the_document_alone(open_studio: 
 @pytest.mark.slow
 def test_a_running_video_continues_after_a_restart_of_the_api(open_studio: Open, stack: LocalStack) -> None:
     page = open_studio()
-    request_video(page, "a green circle", Steps="100", Length="1")
+    request_video(page, "a green circle", Steps="200", Length="1")
     id_of(page)
+    page.route("**/v1/**", lambda route: route.abort())  # until the text is seen: the API is back within seconds
     stack.children["api"].terminate()
     wait_for_text(page.locator("#stage .standing"), r"Last known: [\s\S]+The service does not respond")
+    page.unroute("**/v1/**")
     wait_until_finished(page)
     assert played_duration_s(page) == 1.0
 

@@ -42,8 +42,8 @@ const refusal = (status, headers = {}, code = null) => new ApiError(status, "", 
 
 test("pauses obey Retry-After as seconds and as a date", () => {
   assert.equal(advisedMs(new Headers({ "retry-after": "7" })), 7000);
-  const late = advisedMs(new Headers({ "retry-after": new Date(Date.now() + 30_000).toUTCString() }));
-  assert.ok(late > 25_000 && late <= 30_000);
+  const late = advisedMs(new Headers({ "retry-after": new Date(Date.now() + 3_600_000).toUTCString() }));
+  assert.ok(late > 3_300_000 && late <= 3_600_000);
   for (const value of ["", "-1", "soon", "7.5.1"]) assert.equal(advisedMs(new Headers({ "retry-after": value })), null);
   const pause = retryDelayMs(refusal(429, { "retry-after": "7" }), 1, 4, true);
   assert.ok(pause >= 7000 && pause <= 7100);

@@ -32,7 +32,7 @@ def test_the_tests_of_the_typescript_client_pass(service: FrontEnd, name: str) -
         "LIMITED_KEY": service.limited_key(1),
         "PNG": png(),
     }
-    command = [node(), "--test", "--test-reporter=spec", "--test-timeout=60000", f"test/{name}"]
+    command = [node(), "--test", "--test-reporter=spec", "--test-timeout=240000", f"test/{name}"]
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, cwd=typescript_client(), timeout=300
     )

@@ -193,7 +193,7 @@ def test_an_outage_that_is_longer_than_a_lease_costs_no_attempt(
 ) -> None:
     lease_s = 1.5
     server = EmbeddedRedis(tmp_path / "redis", free_port).start()
-    store = JobStore(connect(server.url, retries=0, timeout_s=1.0), lease_s=lease_s)
+    store = JobStore(connect(server.url, retries=0, timeout_s=60.0), lease_s=lease_s)
     held, lost = (
         store.submit(Job(id=f"video_{number}", owner="me", request=make_request("a"), created_at=store.now()))
         for number in range(2)

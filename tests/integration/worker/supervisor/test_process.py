@@ -154,17 +154,19 @@ def test_the_next_worker_deletes_the_spool_of_a_killed_worker(
 
 
 def test_a_job_survives_a_short_outage_of_redis(
-    start: Start, tmp_path: Path, make_request: Callable[..., VideoRequest], free_port: int
+    start: Start, tmp_path: Path, make_request: Callable[..., VideoRequest], free_port: int, gate: Path
 ) -> None:
     server = EmbeddedRedis(tmp_path / "redis", free_port).start()
     try:
         store = JobStore(connect(server.url, retries=5))
-        job = store.submit(Job(id="video_1", owner="me", request=make_request("brief"), created_at=store.now()))
+        request = make_request(f"a red ball until {gate}")
+        job = store.submit(Job(id="video_1", owner="me", request=request, created_at=store.now()))
         start(redis_url=server.url)
         wait_until(lambda: store.get(job.id).phase is Phase.DENOISING)
         server.stop()
         time.sleep(0.5)
         server.start()
+        gate.touch()
         wait_until(lambda: store.get(job.id).state.is_final)
         assert (store.get(job.id).state, store.get(job.id).attempt) == (State.COMPLETED, 1)
     finally:
