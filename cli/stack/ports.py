@@ -8,17 +8,17 @@ from cli.errors import StackFailed
 LISTENING_PORTS = range(20_000, 32_768)  # below the ports that Linux gives to outgoing connections
 MAX_TRIES = 100
 
-_given: set[int] = set()  # by this process, perhaps to a server that does not listen yet
+_chosen_ports: set[int] = set()  # by this process, perhaps to a server that does not listen yet
 _random = random.SystemRandom()  # a seed would give the same ports to two processes
 
 
 def free_port() -> int:
     """A free port of this machine that no outgoing connection can take, another one each time. Raises StackFailed."""
-    if len(_given) > len(LISTENING_PORTS) - MAX_TRIES:
-        _given.clear()
-    for port in _random.sample([port for port in LISTENING_PORTS if port not in _given], MAX_TRIES):
+    if len(_chosen_ports) > len(LISTENING_PORTS) - MAX_TRIES:
+        _chosen_ports.clear()
+    for port in _random.sample([port for port in LISTENING_PORTS if port not in _chosen_ports], MAX_TRIES):
         if is_free("127.0.0.1", port):
-            _given.add(port)
+            _chosen_ports.add(port)
             return port
     raise StackFailed(f"no free port between {LISTENING_PORTS.start} and {LISTENING_PORTS.stop - 1}")
 

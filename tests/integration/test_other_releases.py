@@ -480,7 +480,7 @@ def test_a_model_whose_card_is_unreadable_is_unavailable_and_others_are_not(inst
 def test_measured_times_that_are_no_numbers_are_unknown(installation: Installation) -> None:
     installation.redis.hset(f"model:{MODEL}:times", mapping={"run_s": "?", "pace_s": "?"})
     installation.redis.set(f"model:{MODEL}:unserved", "?")
-    deadline = time.monotonic() + 60  # the front end keeps the load of a model for a moment
+    deadline = time.monotonic() + 240  # the front end keeps the load of a model for a moment
     while installation.client.get("/v1/queue").json()["data"][0]["run_s"] is not None:
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -186,7 +186,10 @@ def test_a_storage_that_the_keeper_does_not_sweep_is_a_warning(state: Ownership,
     assert (results["storage"]["level"], results["storage"]["advice"]) == expected
 
 
-def test_models_without_an_active_worker_are_named(redis: Redis, card: ModelCard) -> None:
+def test_models_without_an_active_worker_are_named(
+    redis: Redis, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.queue.registry.WORKER_TTL_S", 3600)  # the doctor takes seconds
     registry = Registry(redis)
     registry.announce(card, "w1")
     assert "workers" not in run_doctor()[1]

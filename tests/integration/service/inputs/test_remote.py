@@ -44,7 +44,7 @@ class FileServer:
             def do_GET(self) -> None:
                 file_server.requests.append(self.path)
                 if self.path == "/wait":
-                    file_server.released.wait(60)
+                    file_server.released.wait(240)
                 data = file_server.files.get(self.path)
                 self.send_response(200 if data else 302 if self.path == "/moved" else 404)
                 self.send_header("content-type", "text/html")  # wrong, as it often is
@@ -154,5 +154,5 @@ def test_slow_servers_of_one_caller_do_not_block_others(file_server: FileServer)
     assert fetcher.fetch("another", f"{file_server.url}/a.png", "image", IMAGE) == picture()
     file_server.released.set()
     for _ in range(concurrency.MAX_CONCURRENT_PER_CALLER):
-        assert ended.acquire(timeout=60)
+        assert ended.acquire(timeout=240)
     assert fetcher.fetch("one", f"{file_server.url}/a.png", "image", IMAGE) == picture()

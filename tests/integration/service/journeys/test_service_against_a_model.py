@@ -535,7 +535,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterat
         ]
         for api in apis:
             api.start()
-        clients = [httpx.Client(base_url=ready(f"http://127.0.0.1:{port}"), timeout=60) for port in ports]
+        clients = [httpx.Client(base_url=ready(f"http://127.0.0.1:{port}"), timeout=240) for port in ports]
         operator = ApiKeyStore(redis).create("test", "operator", Limits(), Role.ADMIN)[1]
         yield Service(clients, redis, open_storage(settings), card.name, operator)
         for client in clients:

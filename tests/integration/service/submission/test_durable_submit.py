@@ -30,7 +30,8 @@ KEY = {"Idempotency-Key": "order-17"}
 
 
 @pytest.fixture
-def settings(settings: ServiceSettings) -> ServiceSettings:
+def settings(settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch) -> ServiceSettings:
+    monkeypatch.setattr("service.resources.DISK_TIMEOUT_S", 120.0)  # that of a slow machine takes longer
     return settings.model_copy(update={"durable_submit": "disk"})
 
 
