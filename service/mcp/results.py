@@ -63,9 +63,9 @@ def video_text(record: Record) -> str:
         again = " A new request may succeed." if error["retryable"] else ""
         return f"{record['id']} has no video ({record['state']}): {error['code']}: {error['message']}{again}"
     if record["status"] == "completed":
-        return " ".join([_completed_text(record), _link_text(record), *_warnings(record)])
+        return " ".join([_completed_text(record), _link_text(record), *_notes(record)])
     return " ".join(
-        [f"{record['id']} is {progress_text(record)}.", "Call follow_video to wait for it.", *_warnings(record)]
+        [f"{record['id']} is {progress_text(record)}.", "Call follow_video to wait for it.", *_notes(record)]
     )
 
 
@@ -112,8 +112,11 @@ def _link_text(record: Record) -> str:
     return f"Download, valid for an hour at most: {record['url']}" if record["url"] else "Its files have expired."
 
 
-def _warnings(record: Record) -> list[str]:
-    return [f"Note: {warning}." for warning in record["warnings"]]
+def _notes(record: Record) -> list[str]:
+    """The other videos of the request, and its warnings."""
+    others = [video_id for video_id in record["batch"] or () if video_id != record["id"]]
+    batch = [f"The request made {len(others) + 1} videos; the others are {', '.join(others)}."] if others else []
+    return [*batch, *(f"Note: {warning}." for warning in record["warnings"])]
 
 
 def _links(record: Record) -> list[ContentBlock]:

@@ -10,7 +10,16 @@ from mcp.types import CallToolResult, Result, Tool, ToolAnnotations
 
 from service.http.fields import refuse_unknown, validate
 from service.mcp.api import Record, VideoApi
-from service.mcp.arguments import FollowedVideo, ListedVideos, NoArguments, OneVideo, create_schema, extend_schema
+from service.mcp.arguments import (
+    FollowedVideo,
+    ListedVideos,
+    NoArguments,
+    OneVideo,
+    create_schema,
+    extend_schema,
+    promote_schema,
+    remix_schema,
+)
 from service.mcp.following import ProgressReport, follow
 from service.mcp.results import ended_result, line_text, list_result, model_text, text_result, video_result
 from service.mcp.tasks import created_task, has_tasks
@@ -32,24 +41,27 @@ class VideoTool:
 
 
 async def _create_video(api: VideoApi, arguments: Arguments, context: ServerRequestContext) -> Result:
-    """Creates a video. Generating it takes a minute or more: follow_video waits for it."""
+    """Creates a video of a prompt, or a film of shots. It takes a minute or more: follow_video waits for it."""
     refuse_unknown(arguments, CREATE_SCHEMA["properties"])
     return await _created(api, context, "/v1/videos", arguments)
 
 
 async def _extend_video(api: VideoApi, arguments: Arguments, context: ServerRequestContext) -> Result:
     """Continues a completed video. The new one has its frames, followed by num_frames or seconds more."""
-    refuse_unknown(arguments, EXTEND_SCHEMA["properties"])
-    fields = {name: value for name, value in arguments.items() if name != "video_id"}
-    source = {name: arguments[name] for name in ("video_id",) if name in arguments}
-    video_id = validate(OneVideo, source).video_id
+    video_id, fields = _split(arguments, EXTEND_SCHEMA)
     return await _created(api, context, "/v1/videos/extensions", {**fields, "video": {"id": video_id}})
+
+
+async def _remix_video(api: VideoApi, arguments: Arguments, context: ServerRequestContext) -> Result:
+    """Generates a completed video again with another prompt, or a film with other shots. The rest stays as it was."""
+    video_id, fields = _split(arguments, REMIX_SCHEMA)
+    return await _created(api, context, f"/v1/videos/{video_id}/remix", fields)
 
 
 async def _promote_video(api: VideoApi, arguments: Arguments, context: ServerRequestContext) -> Result:
     """Finishes a completed draft. The new video is the one that the same settings give without a draft."""
-    video_id = validate(OneVideo, arguments).video_id
-    return await _created(api, context, f"/v1/videos/{video_id}/promote", {})
+    video_id, fields = _split(arguments, PROMOTE_SCHEMA)
+    return await _created(api, context, f"/v1/videos/{video_id}/promote", fields)
 
 
 async def _follow_video(api: VideoApi, arguments: Arguments, context: ServerRequestContext) -> CallToolResult:
@@ -92,6 +104,14 @@ async def _list_models(api: VideoApi, arguments: Arguments, _: ServerRequestCont
     return list_result(map(model_text, page["data"]), page)
 
 
+def _split(arguments: Arguments, schema: Mapping[str, Any]) -> tuple[str, Arguments]:
+    """The id of the video that a call is about, and the fields of its request. Raises InvalidRequest."""
+    refuse_unknown(arguments, schema["properties"])
+    source = {name: value for name, value in arguments.items() if name == "video_id"}
+    fields = {name: value for name, value in arguments.items() if name != "video_id"}
+    return validate(OneVideo, source).video_id, fields
+
+
 async def _created(api: VideoApi, context: ServerRequestContext, path: str, fields: Arguments) -> Result:
     """A task for clients that know tasks, otherwise the record of the new video."""
     record = await api.record("POST", path, fields, **{"Idempotency-Key": uuid4().hex})
@@ -111,13 +131,15 @@ def _tool(run: Run, title: str, schema: dict[str, Any], annotations: ToolAnnotat
 
 
 CREATE_SCHEMA, EXTEND_SCHEMA = create_schema(), extend_schema()
+REMIX_SCHEMA, PROMOTE_SCHEMA = remix_schema(), promote_schema()
 ONE_VIDEO = OneVideo.model_json_schema()
 TOOLS = {
     tool.definition.name: tool
     for tool in (
         _tool(_create_video, "Create a video", CREATE_SCHEMA, CREATES),
         _tool(_extend_video, "Extend a video", EXTEND_SCHEMA, CREATES),
-        _tool(_promote_video, "Finish a draft", ONE_VIDEO, CREATES),
+        _tool(_remix_video, "Remix a video", REMIX_SCHEMA, CREATES),
+        _tool(_promote_video, "Finish a draft", PROMOTE_SCHEMA, CREATES),
         _tool(_follow_video, "Wait for a video", FollowedVideo.model_json_schema(), READS),
         _tool(_get_video, "Read a video", ONE_VIDEO, READS),
         _tool(_list_videos, "List videos", ListedVideos.model_json_schema(), READS),

@@ -10,7 +10,10 @@ import { forget, hide, refreshGallery, unhide } from "./gallery.js";
 import { bringIntoView, clear, open, stage } from "./stage.js";
 import { offerUndo } from "./undo.js";
 
-const SETTINGS = ["model", "prompt", "negative_prompt", "size", "num_frames", "num_inference_steps", "guidance_scale", "scheduler"];
+const SETTINGS = [
+  "model", "prompt", "negative_prompt", "size", "num_frames", "num_inference_steps", "guidance_scale", "scheduler",
+  "quality", "overlap", "clip_apply_ratio", "smooth", "clean_caption",
+];
 const VARIATIONS = 4;
 
 /** Runs an action; an error is shown on the stage. */

@@ -11,11 +11,11 @@ import { createStore } from "./store.js";
 const DRAFTS = "drafts", PREVIEWS = 6;
 const EMPTY = {
   prompt: "", negative_prompt: "", model: "", size: "", resize_to_image: false, length: "", unit: "seconds", seed: "", n: 1,
-  num_inference_steps: "", guidance_scale: "", scheduler: "", loras: {}, strength: "", previews: true, shots: [],
+  num_inference_steps: "", guidance_scale: "", scheduler: "", quality: "", loras: {}, strength: "", previews: true, shots: [],
   is_draft: false, draft: "",
 };
 const NO_FILES = { image: null, last_image: null, video: null, mask: null };
-const SAMPLING = ["negative_prompt", "num_inference_steps", "guidance_scale", "scheduler", "loras", "seed"];
+const SAMPLING = ["negative_prompt", "num_inference_steps", "guidance_scale", "scheduler", "quality", "loras", "seed"];
 // The fields of each mode, besides the prompt.
 const FIELDS = {
   new: ["model", "size", "resize_to_image", "length", "n", "draft", ...SAMPLING],
@@ -98,13 +98,13 @@ export function setMode(mode, source = null) {
 
 /** Puts the settings of a video into a new request; with its seed or with a random one. A film has `film`: its shots and their files. */
 export function useSettings(record, keepsSeed, note, film = null) {
-  const { prompt, negative_prompt, model, size, num_inference_steps, guidance_scale, scheduler, seed } = record;
+  const { prompt, negative_prompt, model, size, num_inference_steps, guidance_scale, scheduler, quality, seed } = record;
   const loras = Object.fromEntries(record.loras.map(({ name, scale }) => [name, scale]));
   const ofMode = film ? { shots: film.shots, unit: film.unit } : { prompt, length: String(record.num_frames), unit: "num_frames" };
   setMode(film ? "film" : "new");
   edit({
     ...EMPTY, negative_prompt, model, size, scheduler, loras, ...ofMode,
-    num_inference_steps: String(num_inference_steps), guidance_scale: String(guidance_scale), seed: keepsSeed ? String(seed) : "",
+    num_inference_steps: String(num_inference_steps), guidance_scale: String(guidance_scale), quality: quality === "fast" ? quality : "", seed: keepsSeed ? String(seed) : "",
     is_draft: isDraft(record), draft: record.draft ? String(record.draft.steps) : "",
   }, { files: film?.files ?? NO_FILES });
   form.set({ note });

@@ -28,6 +28,7 @@ export default {
   loras: "LoRA", lora_scale: "Strength of {name}", lora_hint: "Small add-ons that change the style. 0.55 is the usual strength.",
   advanced: "Advanced", negative_prompt: "Negative prompt", negative_hint: "What the video does not show.", num_inference_steps: "Steps", steps_hint: "More steps take longer and add detail.",
   guidance_scale: "Guidance", guidance_hint: "How closely the video follows the prompt. 1 switches it off, high values give hard colours.", scheduler: "Scheduler", scheduler_hint: "The method of the denoising. The default fits the model.", scheduler_default: "default ({name})",
+  quality: "Quality", quality_hint: "Fast leaves out parts of some steps: the picture differs a little. A draft needs exact.", quality_exact: "exact", quality_fast: "fast, lossy",
   scheduler_euler: "fast, good with few steps", scheduler_euler_ancestral: "livelier; changes with the number of steps", scheduler_dpmpp_2m: "good with few steps", scheduler_pndm: "needs 4 steps or more",
   scheduler_ddim: "steady, for many steps", scheduler_ddim_clipped: "clips values; poor with the small model", scheduler_unipc: "good with few steps", scheduler_heun: "two passes a step: slower", scheduler_lcm: "for models distilled to few steps",
   previews: "Show previews", generate: "Generate video", generate_n: "Generate {n} videos", generate_draft: "Generate draft", generate_drafts: "Generate {n} drafts", remix: "Remix", extend: "Extend", edit: "Change", remix_video: "Remix video", extend_video: "Extend video", edit_video: "Change video",

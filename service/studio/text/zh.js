@@ -21,6 +21,7 @@ export default {
   loras: "LoRA", lora_scale: "{name} 的强度", lora_hint: "改变风格的小型附加权重，常用强度为 0.55。",
   advanced: "高级", negative_prompt: "反向提示词", negative_hint: "视频中不要出现的内容。", num_inference_steps: "步数", steps_hint: "步数越多越慢，细节也越多。",
   guidance_scale: "引导强度", guidance_hint: "视频遵循提示词的程度。1 表示关闭，过高会使颜色生硬。", scheduler: "调度器", scheduler_hint: "去噪的方法。默认值适合此模型。", scheduler_default: "默认（{name}）",
+  quality: "质量", quality_hint: "快速会省去部分步骤中的计算，画面略有不同。草稿需要精确。", quality_exact: "精确", quality_fast: "快速，有损",
   scheduler_euler: "快，步数少时效果好", scheduler_euler_ancestral: "更活泼，随步数变化", scheduler_dpmpp_2m: "步数少时效果好", scheduler_pndm: "至少 4 步",
   scheduler_ddim: "稳定，适合多步", scheduler_ddim_clipped: "会截断数值，不适合小模型", scheduler_unipc: "步数少时效果好", scheduler_heun: "每步两次计算，较慢", scheduler_lcm: "用于蒸馏到少步的模型",
   previews: "显示预览", generate: "生成视频", generate_n: "生成 {n} 个视频", generate_draft: "生成草稿", generate_drafts: "生成 {n} 个草稿", remix: "改写", extend: "续写", edit: "修改", remix_video: "改写视频", extend_video: "续写视频", edit_video: "修改视频",

@@ -6,7 +6,7 @@ import { html } from "../../vendor/preact.js";
 import { controlOf, Field, TextField } from "./field.js";
 
 export function Advanced({ limits }) {
-  const { negative_prompt: negative, scheduler, previews } = form.get().values;
+  const { negative_prompt: negative, scheduler, quality, previews } = form.get().values;
   return html`<details class="advanced"><summary>${t("advanced")}</summary>
     <${Field} name="negative_prompt" hint=${t("negative_hint")}>
       <textarea ...${controlOf("negative_prompt", true)} rows="2" value=${negative} onInput=${(event) => edit({ negative_prompt: event.target.value })}></textarea>
@@ -19,6 +19,12 @@ export function Advanced({ limits }) {
       <select ...${controlOf("scheduler", true)} value=${scheduler} onChange=${(event) => edit({ scheduler: event.target.value })}>
         <option value="">${t("scheduler_default", { name: limits.default_scheduler })}</option>
         ${limits.schedulers.map((name) => html`<option value=${name}>${name}${hasText(`scheduler_${name}`) && `: ${t(`scheduler_${name}`)}`}</option>`)}
+      </select>
+    <//>
+    <${Field} name="quality" hint=${t("quality_hint")}>
+      <select ...${controlOf("quality", true)} value=${quality} onChange=${(event) => edit({ quality: event.target.value })}>
+        <option value="">${t("quality_exact")}</option>
+        <option value="fast">${t("quality_fast")}</option>
       </select>
     <//>
     <label class="tick"><input type="checkbox" checked=${previews} onChange=${(event) => edit({ previews: event.target.checked })} /> ${t("previews")}</label>

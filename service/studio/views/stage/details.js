@@ -13,6 +13,7 @@ export function Details({ record }) {
     [t("fact_length"), lengthOf(record)], [t("size"), size], [t("seed"), seed], [t("num_inference_steps"), record.num_inference_steps],
     ...(record.draft ? [[t("fact_draft"), t("fact_draft_is", { n: record.draft.steps, total: record.num_inference_steps })]] : []),
     [t("guidance_scale"), record.guidance_scale], [t("scheduler"), record.scheduler], [t("model"), model],
+    ...(record.quality === "fast" ? [[t("quality"), t("quality_fast")]] : []),
     ...(record.loras.length ? [[t("loras"), record.loras.map(({ name, scale }) => `${name} ${scale}`).join(", ")]] : []),
     ...(record.negative_prompt ? [[t("negative_prompt"), record.negative_prompt]] : []),
     ...(record.windows_reused ? [[t("fact_windows"), t("fact_windows_are", { made: record.windows_made, reused: record.windows_reused })]] : []),

@@ -90,7 +90,9 @@ def test_all_tools_are_listed_with_complete_schemas(service: FrontEnd, mode: str
         ("create_video", {}, "invalid_request", "prompt"),
         ("create_video", {"prompt": " "}, "invalid_request", "prompt"),
         ("create_video", {"prompt": "a fox", "promt": "a"}, "unknown_parameter", "promt"),
-        ("create_video", {"prompt": "a fox", "n": 2}, "unknown_parameter", "n"),
+        ("create_video", {"prompt": "a fox", "previews": {"every_steps": 2}}, "unknown_parameter", "previews"),
+        ("create_video", {"shots": [{"prompt": "a", "num_frames": 12}]}, "invalid_shots", "shots[0].num_frames"),
+        ("create_video", {"prompt": "a fox", "quality": "best"}, "invalid_request", "quality"),
         ("create_video", {"prompt": "a fox", "size": "100x100"}, "invalid_size", "size"),
         ("create_video", {"prompt": "a fox", "model": "none"}, "model_not_found", "model"),
         ("create_video", {"prompt": "a fox", "image": "file-" + 24 * "0"}, "file_not_found", "image"),
@@ -98,6 +100,10 @@ def test_all_tools_are_listed_with_complete_schemas(service: FrontEnd, mode: str
         ("create_video", {"prompt": "a fox", "draft": {"steps": 999}}, "invalid_request", "draft.steps"),
         ("extend_video", {"prompt": "a fox"}, "invalid_request", "video_id"),
         ("promote_video", {}, "invalid_request", "video_id"),
+        ("promote_video", {"video_id": "video_none", "prompt": "a"}, "unknown_parameter", "prompt"),
+        ("remix_video", {"prompt": "a fox"}, "invalid_request", "video_id"),
+        ("remix_video", {"video_id": "../../v1/files", "prompt": "a fox"}, "invalid_request", "video_id"),
+        ("remix_video", {"video_id": "video_none", "prompt": "a fox"}, "video_not_found", None),
         ("promote_video", {"video_id": "video_none"}, "video_not_found", None),
         ("extend_video", {"prompt": "a fox", "video_id": "video_none"}, "video_not_found", None),
         ("follow_video", {"video_id": "video_none"}, "video_not_found", None),
@@ -259,6 +265,37 @@ def test_a_draft_is_created_and_promoted(service: FrontEnd) -> None:
     assert not promoted.is_error, promoted
     assert promoted.structured_content["promoted_from"] == draft
     assert (code_of(refused), "draft" in text_of(refused)) == ("invalid_request", True)
+
+
+def test_the_settings_of_a_call_are_those_of_the_video(service: FrontEnd) -> None:
+    settings = {"quality": "fast", "overlap": 2, "clip_apply_ratio": 0.25, "smooth": False, "clean_caption": False}
+    more = {"priority": "low", "metadata": {"shot": "7"}, "share_work": False}
+
+    async def run() -> Any:
+        async with connected(service) as client:
+            return await client.call_tool("create_video", {"prompt": "wait", "n": 2, "seed": 3, **settings, **more})
+
+    result = asyncio.run(run())
+    record = result.structured_content
+    expected = {name: value for name, value in (settings | more).items() if name != "share_work"}
+    assert {name: record[name] for name in expected} == expected
+    assert f"made 2 videos; the others are {record['batch'][1]}." in text_of(result)
+
+
+def test_a_film_is_created_and_remixed(service: FrontEnd) -> None:
+    shots = [{"prompt": "a fox", "num_frames": 8}, {"prompt": "a bird", "num_frames": 16, "overlap": 0}]
+
+    async def run() -> Any:
+        async with connected(service) as client:
+            film = await client.call_tool("create_video", {"shots": shots, "seed": 3})
+            video_id = film.structured_content["id"]
+            await client.call_tool("follow_video", {"video_id": video_id})
+            changed = {"video_id": video_id, "shots": {"1": {"prompt": "a ball"}}}
+            return film, await client.call_tool("remix_video", changed)
+
+    film, remix = (result.structured_content for result in asyncio.run(run()))
+    assert [shot["num_frames"] for shot in film["shots"]] == [8, 16]
+    assert (remix["remixed_from_video_id"], remix["prompt"]) == (film["id"], "a fox\na ball")
 
 
 def test_videos_and_models_are_listed(service: FrontEnd) -> None:
