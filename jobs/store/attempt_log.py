@@ -89,13 +89,18 @@ def parse_lines(rows: StreamRows, faults: list[Exception] | None = None) -> list
     attempts: list[Attempt] = []
     since = 0.0
     for raw_id, fields in rows:
-        at = int(raw_id.partition(b"-")[0]) / 1000
+        at = time_of(raw_id)
         try:
             since = _add_line(attempts, json.loads(fields[b"line"]), since, at)
         except (ValueError, TypeError, KeyError) as error:
             if faults is not None:
                 faults.append(error)
     return attempts
+
+
+def time_of(line_id: bytes) -> float:
+    """The unix second of a line."""
+    return int(line_id.partition(b"-")[0]) / 1000
 
 
 def _add_line(attempts: list[Attempt], line: dict[str, Any], since: float, at: float) -> float:

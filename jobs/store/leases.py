@@ -22,7 +22,7 @@ from jobs.redis import keys
 from jobs.redis.connection import redis_errors
 from jobs.redis.unreadable import report_unreadable
 from jobs.store import attempt_log, records, shared_runs
-from jobs.store.attempt_log import Ending, Outcome
+from jobs.store.attempt_log import Ending, Outcome, StreamRows
 from jobs.store.event_log import add_first_event
 from jobs.store.transitions import JobTable, with_final_state
 from jobs.webhooks.outbox import add_webhook
@@ -106,6 +106,15 @@ class WorkerJobs:
 
         job = self.table.update_if_exists(job_id, decide, extra, depends_on=depends_on)
         return job if job and job.state is State.RUNNING else None
+
+    def waiting_since(self, job: Job) -> float:
+        """The unix second since which a job waited before its lease: the end of the attempt before, or its creation.
+
+        To be called right after the lease. A job that continues the run of another one has no attempt before.
+        """
+        with redis_errors():
+            lines = cast(StreamRows, self.table.redis.xrevrange(keys.attempts_key(job.id), count=2))
+        return attempt_log.time_of(lines[1][0]) if len(lines) > 1 else job.created_at
 
     def may_start(self, job_id: str, models: Collection[str]) -> bool:
         """Whether the job is of one of these models and the limit of its owner lets it start, as in `first_waiting`."""

@@ -104,6 +104,23 @@ def test_loras_are_chosen_with_a_strength(open_studio: Open) -> None:
     fill(page, Prompt="a circle")
     body = sent_json(page, page.get_by_role("button", name="Generate video").click)
     assert body["loras"] == [{"name": "outlined", "scale": 0.8}]
+    assert "quality" not in body
+
+
+def test_the_lossy_quality_is_chosen_and_used_again(open_studio: Open, api: httpx.Client) -> None:
+    settings = {"prompt": "a circle", "num_frames": 1, "num_inference_steps": 2, "quality": "fast", "smooth": False}
+    record = api.post("/v1/videos", json={**settings, "seed": 3}).json()
+    page = open_studio(f"/#{record['id']}")
+    wait_until_finished(page)
+    wait_for_text(page.locator("#facts"), "fast, lossy")
+    page.get_by_text("More", exact=True).click()
+    body = sent_json(page, page.get_by_role("button", name="Four variations").click)
+    assert (body["quality"], body["smooth"], body["n"]) == ("fast", False, 4)
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("button", name="Use these settings").click()
+    page.get_by_text("Advanced", exact=True).click()
+    assert page.get_by_label("Quality", exact=True).input_value() == "fast"
+    assert sent_json(page, page.get_by_role("button", name="Generate video").click)["quality"] == "fast"
 
 
 def test_drafts_survive_other_modes_and_a_reload(open_studio: Open, finished: str) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
+from easyanimate_client import bodies, inputs
 
 from cli.commands.remote.options import JobOptions, RemixOptions, ServiceOptions, SubmitOptions
 from cli.commands.remote.request import RENAMED
 from cli.shots_file import ShotEntry
-from easyanimate_client import bodies, inputs
 from jobs.model.request import GenerationSettings
 from service.mcp.arguments import LEFT_OUT
 from service.mcp.tools import TOOLS
@@ -48,7 +48,9 @@ def test_a_tool_has_each_field_of_its_request(tool: str, body: type[RequestModel
 
 
 def test_a_tool_has_each_field_of_a_shot() -> None:
-    shots = {name: TOOLS[name].definition.input_schema["properties"]["shots"] for name in ("create_video", "remix_video")}
+    shots = {
+        name: TOOLS[name].definition.input_schema["properties"]["shots"] for name in ("create_video", "remix_video")
+    }
     assert set(shots["create_video"]["items"]["properties"]) == set(ShotBody.model_fields)
     assert set(shots["remix_video"]["additionalProperties"]["properties"]) == set(ShotChange.model_fields)
 

@@ -111,7 +111,7 @@ class AttemptRun:
         self.signers, self.certificate = SignerRegistry(redis), context.marker.credentials.chain
         self.partial_results = PartialResultUploader(context.store, context.storage, job, self.marks)
         self.metrics = AttemptMetrics(job, self.checkpoints)
-        self.trace = AttemptTrace(job)
+        self.trace = AttemptTrace(job, context.store)
         self.outcome: AttemptEnded | None = None  # why there is no video
 
     def __enter__(self) -> Self:

@@ -1,9 +1,11 @@
 """The spans of one attempt: the attempt, its windows, and the phases, from the progress of the engine."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
+from jobs.errors import QueueUnavailable
 from jobs.model.job import Job
 from jobs.model.states import Phase
+from jobs.store.leases import WorkerJobs
 from jobs.tracing.spans import NO_SPAN, TraceSpan, recorder
 from worker.protocol.messages import Event, Progress, Resumed
 
@@ -11,14 +13,14 @@ from worker.protocol.messages import Event, Progress, Resumed
 class AttemptTrace:
     """Used by the thread that runs the attempt, from `begin` to `end`. The attempt is then the current span."""
 
-    def __init__(self, job: Job) -> None:
-        self._job, self._recorder = job, recorder()
+    def __init__(self, job: Job, store: WorkerJobs) -> None:
+        self._job, self._store, self._recorder = job, store, recorder()
         self._open = ExitStack()
         self._attempt = self._window = self._phase = NO_SPAN
         self._place: tuple[int | None, Phase | None] = None, None
 
     def begin(self) -> None:
-        """The attempt begins with the phase `loading`. Before the first one there is a span of the wait."""
+        """The attempt begins with the phase `loading`. Before it there is a span of the wait."""
         if not self._recorder.is_on:
             return
         job, request = self._job, self._job.request
@@ -26,9 +28,8 @@ class AttemptTrace:
         counts = {"frames": request.num_frames, "steps": request.num_inference_steps, "attempt": job.attempt}
         span = self._recorder.span("video.attempt", job.traceparent, "consumer", **fields, **counts)
         self._attempt = self._open.enter_context(span)
-        if job.attempt == 1 and not job.handover:
-            waiting = self._recorder.begin("video.wait", self._attempt, job.created_at, priority=job.priority)
-            waiting.end()
+        with suppress(QueueUnavailable):  # the trace then has no span of the wait
+            self._add_wait(self._store.waiting_since(job))
         self._enter(None, Phase.LOADING)
 
     def record(self, event: Event) -> None:
@@ -52,6 +53,11 @@ class AttemptTrace:
         self._phase.end()
         self._window.end()
         self._open.close()
+
+    def _add_wait(self, since: float) -> None:
+        """The wait before this attempt, from the unix second `since` until now."""
+        fields = {"video_id": self._job.id, "priority": self._job.priority, "attempt": self._job.attempt}
+        self._recorder.begin("video.wait", self._attempt, since, **fields).end()
 
     def _enter(self, window: int | None, phase: Phase | None) -> None:
         if (window, phase) == self._place:

@@ -15,6 +15,7 @@ from jobs.model.limits import Limits
 from jobs.model.model_card import ModelCard
 from jobs.model.result_files import sibling_key
 from jobs.model.states import State
+from jobs.queue.registry import Registry
 from jobs.redis.keys import record_key
 from jobs.storage.factory import open_storage
 from jobs.storage.interface import Storage, read_all
@@ -182,6 +183,19 @@ def test_only_a_finished_draft_of_the_caller_can_be_promoted(
     assert "is no draft" in answer.json()["detail"]
     unknown = api.post(f"/v1/videos/{draft.id}/promote", json={"prompt": "another"})
     assert (unknown.status_code, code_of(unknown)) == (400, "unknown_parameter")
+
+
+def test_a_draft_of_a_retired_model_is_refused(
+    api: httpx.Client, draft: Job, announced: ModelCard, redis: Redis, code_of: Code
+) -> None:
+    registry = Registry(redis)
+    registry.announce(announced.model_copy(update={"name": "another"}), "worker-2")
+    registry.withdraw(announced.name, "worker-1")
+    registry.retire(announced.name)
+    answer = api.post(f"/v1/videos/{draft.id}/promote", json={})
+    assert (answer.status_code, code_of(answer)) == (404, "model_not_found")
+    registry.announce(announced, "worker-1")
+    assert api.post(f"/v1/videos/{draft.id}/promote", json={}).json()["promoted_from"] == draft.id
 
 
 def test_an_expired_draft_is_gone(

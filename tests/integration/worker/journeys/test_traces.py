@@ -186,6 +186,14 @@ def test_a_resumed_attempt_is_in_the_same_trace_and_the_lost_one_has_failed(trac
     assert attempts[1].attributes["easyanimate.resumed_step"] == 2
 
 
+def test_each_attempt_has_the_wait_before_it(traced: Traced) -> None:
+    spans = traced.of("once")
+    attempts, waits = ([span for span in spans if span.name == f"video.{name}"] for name in ("attempt", "wait"))
+    assert [wait.parent_id for wait in waits] == [attempt.span_id for attempt in attempts]
+    assert [wait.attributes["easyanimate.attempt"] for wait in waits] == [1, 2]
+    assert waits[0].ended_at <= waits[1].began_at <= waits[1].ended_at
+
+
 def test_a_failure_has_its_code_on_the_attempt_and_the_phase(traced: Traced) -> None:
     failed = [(span.name, span.failure) for span in traced.of("nan") if span.failure]
     assert failed == [("video.attempt", "invalid_output"), ("video.denoising", "invalid_output")]
