@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from easyanimate.errors import CheckpointError, InvalidInput
 from easyanimate.lora.entries import is_adapter, unsupported_reason
+from easyanimate.lora.file import has_finite_values
 from easyanimate.lora.wrappers import unwrapped, unwrapped_path
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.transformer.position_tables import without_position_tables
@@ -51,8 +52,9 @@ def overridden(transformer: EasyAnimateTransformer3DModel, override: WeightOverr
     Tensors are not copied if device and dtype agree. The transformer may be compiled or wrapped for parallel training.
     All names of the file may carry the prefix of such a wrapper or of a trainer. After the block each weight is
     bit-equal to before. LoRAs are applied inside the block, not around it.
-    Raises CheckpointError if a name is unknown or a shape differs; nothing is changed then. Raises InvalidInput under
-    group offload, whose copies of the weights would return during a call.
+    Raises CheckpointError if a name is unknown, a shape differs, or a value is not finite in the transformer's dtype;
+    nothing is changed then. Raises InvalidInput under group offload, whose copies of the weights would return during a
+    call.
     """
     transformer = unwrapped(transformer)
     if _is_group_offload_enabled(transformer):
@@ -61,13 +63,23 @@ def overridden(transformer: EasyAnimateTransformer3DModel, override: WeightOverr
     tensors = without_position_tables(_without_prefixes(override.tensors), transformer.config)
     _check_fit(tensors, weights, override.name)
     own = {name: weights[name].data for name in tensors}
+    new = {name: _converted(tensor, own[name], f"{override.name}: {name}") for name, tensor in tensors.items()}
     try:
-        for name, tensor in tensors.items():
-            weights[name].data = tensor.to(own[name])
+        for name in own:
+            weights[name].data = new.pop(name)
         yield tuple(tensors)
     finally:
         for name, weight in own.items():
             weights[name].data = weight.to(weights[name].device)  # the model may be on another device now
+
+
+def _converted(tensor: Tensor, own: Tensor, where: str) -> Tensor:
+    """`tensor` in the dtype and on the device of the weight that it replaces."""
+    values = tensor.to(own.dtype)
+    if not has_finite_values(values):
+        kind = str(own.dtype).removeprefix("torch.")
+        raise CheckpointError(f"{where} holds NaN, infinity or values too large for {kind}; use other weights")
+    return values.to(own.device)
 
 
 def _without_prefixes(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -129,6 +129,17 @@ def test_whole_numbers_are_no_weights(transformer):
         pass
 
 
+@pytest.mark.parametrize(("value", "dtype"), [(float("nan"), torch.float32), (1e5, torch.float16)])
+def test_values_that_are_not_finite_in_the_dtype_of_the_model_are_refused(transformer, override, value, dtype):
+    transformer.to(dtype)
+    weights = bits(transformer)
+    override.tensors["scale_shift_table"][0, 0] = value
+    refusal = pytest.raises(CheckpointError, match="style: scale_shift_table holds NaN, infinity or values too large")
+    with refusal, overridden(transformer, override):
+        pass
+    assert not differing(transformer, weights)
+
+
 def test_a_wrapped_transformer_sees_overridden_weights(transformer, wrap, override, see):
     wrapped = wrap(transformer)
     before, weights = see(wrapped), bits(transformer)
