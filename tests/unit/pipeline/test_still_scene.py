@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from easyanimate.pipeline.windows.still_scene import StillScene, picture_of
+from easyanimate.pipeline.windows.still_scene import StillScene, picture_of, picture_of_source
 
 CYAN = torch.tensor([20.0, 220.0, 230.0])
 
@@ -89,3 +89,34 @@ def test_short_videos_have_a_picture(frames: int) -> None:
 def test_a_longer_window_is_corrected_like_a_short_one() -> None:
     grown = scene(*[22] * 40, size=19, top=15)
     assert torch.equal(still().window(grown, 4), STANDING[:1].expand(40, -1, -1, -1))
+
+
+def with_patch(levels: float, size: int = 16) -> Tensor:
+    """The standing scene, with a square of the background that is lighter by so many levels in all frames."""
+    frames = STANDING.float()
+    frames[:, 44 : 44 + size, 4 : 4 + size] += levels
+    return frames.to(torch.uint8)
+
+
+@pytest.mark.parametrize(("levels", "is_other"), [(60, False), (70, True)])
+def test_a_difference_of_more_than_64_levels_is_another_object(levels: float, is_other: bool) -> None:
+    frames = with_patch(levels)
+    assert torch.equal(still().window(frames, 4), frames if is_other else STANDING)
+
+
+@pytest.mark.parametrize(("size", "is_other"), [(4, False), (5, True)])
+def test_a_difference_of_at_least_five_pixels_is_another_object(size: int, is_other: bool) -> None:
+    frames = with_patch(100, size)
+    assert torch.equal(still().window(frames, 4), frames if is_other else STANDING)
+
+
+def test_a_change_in_time_is_limited_to_24_levels() -> None:
+    frames = with_patch(40)
+    frames[::2] = with_patch(-40)[::2]
+    changes = (still().window(frames, 0).float() - PICTURE).abs()
+    assert changes.max() == 24
+
+
+@pytest.mark.parametrize(("levels", "is_kept"), [(11, True), (13, False)])
+def test_a_video_that_ends_in_another_scene_has_no_picture(levels: int, is_kept: bool) -> None:
+    assert bool(picture_of_source(STANDING, STANDING + levels).numel()) == is_kept

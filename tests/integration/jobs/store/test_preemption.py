@@ -233,6 +233,7 @@ def test_the_victim_has_the_lowest_priority_then_the_fewest_preemptions_and_came
         ({}, {"reason": IdleReason.DRAINING}),
         ({}, {"models": ("another",)}),
         ({"cancel_requested": True}, {}),
+        ({"phase": Phase.MUXING}, {}),
         ({"phase": Phase.UPLOADING}, {}),
         ({"worker": "unknown"}, {}),
         ({"priority": Priority.HIGH}, {}),

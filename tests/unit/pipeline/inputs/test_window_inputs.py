@@ -36,7 +36,14 @@ def test_each_setting_changes_the_digest(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"kept": 15}, {"shared": 3}, {"generator_state": torch.Generator().manual_seed(4).get_state()}]
+    "changes",
+    [
+        {"kept": 15},
+        {"shared": 3},
+        {"generator_state": torch.Generator().manual_seed(4).get_state()},
+        {"picture": torch.zeros(32, 32, 3)},
+        {"tail": FRAMES},
+    ],
 )
 def test_what_flows_in_and_what_is_kept_change_the_digest(changes: dict[str, Any]) -> None:
     assert inputs(**changes).sha256 != inputs().sha256

@@ -17,6 +17,8 @@ from easyanimate.pipeline import (
     WindowState,
     generate_windows,
 )
+from easyanimate.pipeline.inputs.prompts import TextContext
+from easyanimate.pipeline.schedulers.denoise import Conditions
 from easyanimate.windows import Window, plan_windows
 
 STEPS = 4
@@ -104,3 +106,32 @@ def test_the_state_of_something_else_is_refused_before_any_frame(
     _, states = states_of(run, Generation(**SETTINGS))
     with pytest.raises(StateMismatch):
         run(Generation(**{**SETTINGS, **changes}), resume=states[2])
+
+
+CONDITIONS: dict[str, Any] = {
+    "text": TextContext(torch.zeros(2, 120, 8), torch.ones(2, 120)),
+    "image": torch.zeros(2, 4),
+    "image_mask": torch.zeros(2, 8),
+    "inpaint_latents": torch.zeros(1, 8, 2, 2, 2),
+    "guidance_scale": 4.0,
+    "clip_apply_ratio": 0.5,
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"text": TextContext(torch.ones(2, 120, 8), torch.ones(2, 120))},
+        {"text": TextContext(torch.zeros(2, 120, 8), torch.zeros(2, 120))},
+        {"image": torch.ones(2, 4)},
+        {"image_mask": torch.ones(2, 8)},
+        {"inpaint_latents": torch.ones(1, 8, 2, 2, 2)},
+        {"guidance_scale": 5.0},
+        {"clip_apply_ratio": 0.4},
+        {"init_latents": torch.zeros(1, 4, 2, 2, 2)},
+        {"quality": "fast"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_state_belongs_to_each_input_of_the_transformer(changes: dict[str, Any]) -> None:
+    assert Conditions(**{**CONDITIONS, **changes}).sha256 != Conditions(**CONDITIONS).sha256
