@@ -12,6 +12,7 @@ from torch import Tensor
 from easyanimate.errors import InvalidInput
 from easyanimate.pipeline import Draws, EasyAnimatePipeline, Generation, Shot, WindowState, generate_film
 from easyanimate.pipeline.windows.long_video import generate_windows
+from easyanimate.pipeline.windows.still_scene import StillScene
 from easyanimate.windows import Window, plan_shots, plan_windows
 
 SETTINGS: dict[str, Any] = {"height": 32, "width": 32, "num_inference_steps": 1, "guidance_scale": 1.0}
@@ -166,3 +167,10 @@ def test_a_plan_of_other_shots_is_refused(pipe: EasyAnimatePipeline) -> None:
     for plan in (plan_of(shots[:1]), plan_of([*shots, shots[0]]), tuple(replace(w, shot=0) for w in plan_of(shots))):
         with pytest.raises(InvalidInput, match="the plan is not that of"):
             next(generate_film(pipe, shots, plan))
+
+
+def test_the_scene_of_a_shot_ends_with_it(pipe: EasyAnimatePipeline) -> None:
+    shots, states = (shot("a cat", 16), shot("a dog", 16)), list[WindowState]()
+    frames = generate_film(pipe, shots, plan_of(shots), scene=StillScene(is_on=True), on_window_end=states.append)
+    assert len(torch.cat(list(frames))) == 32
+    assert [state.picture is None for state in states] == [False, False, True, False, False]

@@ -16,6 +16,7 @@ from jobs.errors import JobNotFound, NotCancellable
 from jobs.model.failure import failure
 from jobs.model.job import Job, Result
 from jobs.model.request import WEBHOOK_EVENTS
+from jobs.model.result_files import Segment
 from jobs.model.states import Phase, Priority, State
 from jobs.queue import tickets
 from jobs.queue.wakeup import wait_for_wakeup
@@ -539,6 +540,19 @@ def test_the_time_of_the_first_start_stays(store: JobStore, job: Job) -> None:
     store.retry(job.id, token)
     second, _ = leased(store, job)
     assert second.started_at == first.started_at
+
+
+def test_an_attempt_replaces_the_segments_of_an_earlier_one_one_by_one(store: JobStore, job: Job) -> None:
+    names = {}
+    for attempt in ("first", "second"):
+        _, token = leased(store, job)
+        for number in range(3 if attempt == "first" else 1):
+            segment = Segment(key=f"{attempt}/{number}", num_frames=8)
+            assert store.record_segment(job.id, token, number, segment)
+        names[attempt] = [segment.key for segment in store.get(job.id).segments]
+        assert not store.record_segment(job.id, token, 4, Segment(key="too early", num_frames=8))
+        store.retry(job.id, token)
+    assert names == {"first": ["first/0", "first/1", "first/2"], "second": ["second/0", "first/1", "first/2"]}
 
 
 def test_only_a_job_with_an_expired_lease_is_overdue(

@@ -31,6 +31,7 @@ def video_id(shared_api: httpx.Client) -> str:
 def test_head_has_the_status_and_headers_of_get_and_no_body(shared_api: httpx.Client, video_id: str, path: str) -> None:
     get, head = (shared_api.request(method, path.replace("{id}", video_id)) for method in ("GET", "HEAD"))
     assert (head.status_code, head.content) == (get.status_code, b"")
+    assert get.headers["x-content-type-options"] == "nosniff"
     stable = {name: value for name, value in get.headers.items() if name not in UNSTABLE}
     assert {name: value for name, value in head.headers.items() if name not in UNSTABLE} == stable
     if path not in ("/metrics", "/v1/videos/{id}", "/v1/videos", "/nothing"):
@@ -43,6 +44,7 @@ def test_head_neither_waits_nor_streams(shared_api: httpx.Client, video_id: str)
     events = shared_api.head(f"/v1/videos/{video_id}/events", timeout=120)
     assert (events.status_code, events.content) == (200, b"")
     assert events.headers["content-type"].startswith("text/event-stream")
+    assert (events.headers["cache-control"], events.headers["x-accel-buffering"]) == ("no-store", "no")
     assert shared_api.get("/healthz").status_code == 200  # the connection is still in order
 
 

@@ -151,3 +151,15 @@ def test_the_files_of_an_unreadable_job_are_no_orphans(
     settings = keeper_settings.model_copy(update={"orphan_grace_s": -60.0})
     OrphanSweeper(store.table, locked_storage, settings).sweep()
     assert locked_storage.stat(input_key(job.id, "image.png")).size_bytes == 7
+
+
+def test_a_storage_that_refuses_everything_ends_the_sweep_of_orphans(
+    store: JobStore, locked_storage: LockedStorage, keeper_settings: KeeperSettings, redis: Redis
+) -> None:
+    for number in range(14):
+        locked_storage.put_bytes(input_key(f"video_{number:024x}", "image.png"), b"picture")
+    locked_storage.locked = frozenset({"inputs/"})
+    settings = keeper_settings.model_copy(update={"orphan_grace_s": -60.0})
+    with pytest.raises(StorageRefused):
+        OrphanSweeper(store.table, locked_storage, settings).sweep()
+    assert redis.zcard(UNREADABLE_KEY) == 10

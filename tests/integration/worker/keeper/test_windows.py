@@ -163,6 +163,23 @@ def test_one_window_that_cannot_be_deleted_does_not_stop_the_others(
     assert [window.name[0] for window in WindowIndex(redis).of("me")] == ["b"]
 
 
+def test_a_storage_that_refuses_everything_ends_the_sweep(
+    sweeper: WindowSweeper, keep: Keep, video: Any, storage: LocalStorage, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, asked = video(), list[str]()
+    for digit in "0123456789abcd":
+        keep(job_id, digit, age_s=2 * DAY_S)
+
+    def refuse(key: str) -> None:
+        asked.append(key)
+        raise StorageRefused("it is locked")
+
+    monkeypatch.setattr(storage, "delete", refuse)
+    with pytest.raises(StorageRefused):
+        sweeper.sweep()
+    assert (len(asked), len(WindowIndex(redis).of("me"))) == (11, 14)
+
+
 def test_entries_that_cannot_be_read_are_left_out(sweeper: WindowSweeper, keep: Keep, video: Any, redis: Redis) -> None:
     keep(video(), "a")
     redis.zadd(windows_key("me"), {"of a newer release": 1, b"\xff": 2})
