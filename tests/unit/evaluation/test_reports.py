@@ -22,8 +22,6 @@ from easyanimate.evaluation import (
 )
 from tests.unit.evaluation.drawing_model import DrawingModel
 
-pytestmark = pytest.mark.slow
-
 ABOUT = {"model": "drawn", "seed": 0}
 GROUPS = {"t2v": [""], "i2v": [""], "samplers": ["ddim", "euler"]}
 
@@ -32,6 +30,7 @@ def evaluate(tasks, model, ledger, on_task=lambda task: None):
     return run_tasks(tasks, partial(run_sequentially, model=model), ledger, on_task)
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_is_reported_and_the_results_stay(setup, tmp_path):
     tasks = plan_tasks(["t2v"], setup)
     ledger = Ledger(tmp_path, ABOUT)
@@ -43,6 +42,7 @@ def test_a_process_that_ends_is_reported_and_the_results_stay(setup, tmp_path):
     assert list(Ledger(tmp_path, ABOUT).results) == ["t2v/0"]
 
 
+@pytest.mark.slow
 def test_finished_tasks_are_not_run_again(setup, tmp_path):
     tasks = plan_tasks(["t2v"], setup)
 
@@ -76,6 +76,7 @@ def test_a_file_that_is_no_ledger_is_refused_and_not_changed(tmp_path):
     assert (tmp_path / "results.jsonl").read_text() == "my notes\n"
 
 
+@pytest.mark.slow
 def test_all_attributes_of_values_that_are_not_finite_are_wrong(setup, tmp_path):
     class Broken(DrawingModel):
         def generate_clip(self, caption, seed, **settings):
@@ -91,6 +92,7 @@ def test_all_attributes_of_values_that_are_not_finite_are_wrong(setup, tmp_path)
     assert summary.everything.right == len(tasks) - odd
 
 
+@pytest.mark.slow
 def test_the_report_has_tables_sheets_and_thresholds(setup, tmp_path):
     tasks = plan_tasks(["t2v", "i2v", "samplers"], setup)
     wrong = DrawingModel(setup, tasks, lambda scene: replace(scene, velocity=(0.0, 0.0)))
