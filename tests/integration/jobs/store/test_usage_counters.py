@@ -10,6 +10,7 @@ from redis import Redis
 
 from jobs.model.failure import failure
 from jobs.model.job import Job, Result
+from jobs.store import counters
 from jobs.store.usage_counters import DAY, USAGE_KEPT_DAYS, UsageCounts, read_usage
 from tests.job_store import JobStore
 from tests.small_result import small_result
@@ -124,3 +125,15 @@ def test_a_day_of_another_type_is_left_out(store: JobStore, make_job: MakeJob, r
     complete(store, store.submit(make_job()))
     redis.set(f"usage:{today(store) - DAY}:of:default", "no hash")
     assert list(usage(store).values()) == [ONE]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "bucket", "total"),
+    [(0.4, "1.0", 0.4), (1.0, "1.0", 1.0), (1.001, "5.0", 1.001), (86_401.0, "+Inf", 86_401.0), (-3.0, "1.0", 0.0)],
+)
+def test_a_value_is_in_the_bucket_whose_bound_it_does_not_exceed(
+    redis: Redis, seconds: float, bucket: str, total: float
+) -> None:
+    counters.observe(redis, counters.QUEUE_WAIT, seconds, "model", "normal")
+    name = (counters.QUEUE_WAIT, counters.BUCKET, "model", "normal", bucket)
+    assert counters.read_counters(redis) == {name: 1, (counters.QUEUE_WAIT, counters.SUM, "model", "normal"): total}

@@ -143,6 +143,20 @@ def test_every_subscribed_endpoint_of_the_caller_gets_a_row(
     assert {row.endpoint_id for row in later} == {"", wants_too.id, disabled.id}
 
 
+def test_the_results_of_an_endpoint_are_kept_for_90_days_or_until_it_is_removed(
+    redis: Redis, endpoints: EndpointStore
+) -> None:
+    endpoints.add(one := endpoint())
+    endpoints.record_result(one.id, "204", 50.0, arrived=True)
+    endpoints.record_result(one.id, "500", 60.0, arrived=False)
+    last = endpoints.last_try(one.id)
+    assert (last.last_answer, last.last_success_at, last.last_failure_at) == ("500", 50.0, 60.0)
+    (key,) = redis.keys("webhooks:last:*")
+    assert 90 * DAY_S - 60 < redis.ttl(key) <= 90 * DAY_S
+    endpoints.remove(one)
+    assert redis.keys(f"*{one.id}*") == []
+
+
 def test_the_rows_of_all_endpoints_are_written_with_the_change(
     redis: Redis, endpoints: EndpointStore, deliveries: Deliveries, store: JobStore, make_job: MakeJob
 ) -> None:
