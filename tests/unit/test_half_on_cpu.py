@@ -10,6 +10,8 @@ from easyanimate.half_on_cpu import WideningConv2d, WideningConv3d, WideningLine
 from easyanimate.vae.layers import TemporalConv3d
 from easyanimate.vae.regime import Regime
 
+has_fast_half_products = half_on_cpu.has_fast_half_products
+
 
 @pytest.fixture(autouse=True)
 def slow_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,3 +100,28 @@ def test_one_frame_is_convolved_in_float32_and_rounded_once() -> None:
     actual = layer(x, Regime.IMAGE)
     exact = layer.float()(x.float(), Regime.IMAGE)
     assert torch.equal(actual, exact.bfloat16())
+
+
+def test_attention_leaves_out_what_a_mask_of_booleans_excludes() -> None:
+    q, k, v = random(2, 3, 8, 16), random(2, 3, 9, 16), random(2, 3, 9, 16)
+    mask = (torch.arange(9) < 5).view(1, 1, 1, 9)
+
+    torch.testing.assert_close(attention(q, k, v, mask), attention(q, k[:, :, :5], v[:, :, :5]))
+
+
+@pytest.mark.parametrize(
+    ("machine", "capability", "is_fast"),
+    [
+        ("x86_64", "AVX2", False),
+        ("AMD64", "DEFAULT", False),
+        ("x86_64", "AVX512", True),
+        ("aarch64", "DEFAULT", True),
+        ("arm64", "DEFAULT", True),
+    ],
+)
+def test_an_x86_processor_is_fast_with_avx_512_and_others_are_not_checked(
+    machine: str, capability: str, is_fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert has_fast_half_products() is is_fast

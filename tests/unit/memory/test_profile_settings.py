@@ -146,3 +146,14 @@ def test_a_lora_is_in_the_groups_while_it_is_applied_and_leaves_them_as_they_wer
         assert id(pipe.transformer.proj_out) in outside_blocks
         assert {f"{query}.base_layer", f"{query}.lora_A.lora0"} <= groups(pipe.text_encoder).keys()
     assert {name: groups(model) for name, model in models.items()} == before
+
+
+@pytest.mark.parametrize(
+    ("profile", "skips_on_host", "residual_on_host"),
+    [("normal", False, False), ("low", False, True), ("lowest", True, True)],
+)
+def test_a_profile_sets_which_activations_wait_on_the_host(
+    pipes: dict[str, EasyAnimatePipeline], profile: str, skips_on_host: bool, residual_on_host: bool
+) -> None:
+    transformer = pipes[profile].transformer
+    assert (transformer.long_skips_on_host, transformer.residual_on_host) == (skips_on_host, residual_on_host)

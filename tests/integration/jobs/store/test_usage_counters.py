@@ -137,3 +137,18 @@ def test_a_value_is_in_the_bucket_whose_bound_it_does_not_exceed(
     counters.observe(redis, counters.QUEUE_WAIT, seconds, "model", "normal")
     name = (counters.QUEUE_WAIT, counters.BUCKET, "model", "normal", bucket)
     assert counters.read_counters(redis) == {name: 1, (counters.QUEUE_WAIT, counters.SUM, "model", "normal"): total}
+
+
+@pytest.mark.parametrize(
+    ("how", "outcome"), [("release", "given_back"), ("preempt", "preempted"), ("retry", "retried")]
+)
+def test_an_attempt_that_returns_its_job_is_counted_by_how_it_ended(
+    redis: Redis, store: JobStore, make_job: MakeJob, how: str, outcome: str
+) -> None:
+    job = store.submit(make_job())
+    leased = store.lease(job.id, "w")
+    assert leased is not None
+    assert getattr(store, how)(job.id, leased.token or "")
+    counts = counters.read_counters(redis)
+    attempts = {labels: count for labels, count in counts.items() if labels[0] == counters.ATTEMPTS}
+    assert attempts == {(counters.ATTEMPTS, job.request.model, outcome): 1}

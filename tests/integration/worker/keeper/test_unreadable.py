@@ -163,3 +163,13 @@ def test_a_storage_that_refuses_everything_ends_the_sweep_of_orphans(
     with pytest.raises(StorageRefused):
         OrphanSweeper(store.table, locked_storage, settings).sweep()
     assert redis.zcard(UNREADABLE_KEY) == 10
+
+
+def test_a_file_whose_content_is_locked_keeps_its_record(store: JobStore, locked_storage: LockedStorage) -> None:
+    files = UploadIndex(store.redis)
+    files.announce("file-1", 0.0)
+    store.redis.set("file:file-1", "kept")
+    locked_storage.locked = frozenset({"file-1"})
+    UploadSweeper(store.table, locked_storage).sweep()
+    assert (store.redis.get("file:file-1"), files.is_registered("file-1")) == (b"kept", True)
+    assert files.expired(store.now(), 10) == []  # it is due again in an hour
