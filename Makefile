@@ -96,6 +96,7 @@ capacity-test: setup ## 200 workers without a model at a real Redis and API; tab
 
 drift: setup ## brightness, contrast, sharpness and colour over 200 windows and 50 extensions, small model (can be interrupted)
 	@$(BIN)/python -m benchmarks.drift $(DRIFT_ARGS)
+	@$(BIN)/python -m benchmarks.drift.scenes
 
 rehearsal: setup ## a model of the published size with random weights, from file to frames (45 GB, about an hour)
 	@$(BIN)/easyanimate models rehearse --yes --output rehearsal

@@ -19,7 +19,7 @@ OTHER_DIFFERENCE = 64.0  # in levels of 255; pixels that differ by more show som
 MAX_CHANGE = 24.0  # in levels; of a pixel of a still scene in time
 EDGE = 5  # pixels, and half a cell of the latents is 4; a narrower difference is at the edge of the same object
 MOVED_EDGE = 3  # pixels; in the first window, where nothing may move
-OTHER_SCENE = 12.0  # in levels; a scene of which half of the pixels differ by more is another one
+OTHER_SCENE = 12.0  # in levels; a scene of which half of the pixels differ by more is another one (decision 94)
 PIECE_FRAMES = 8  # that are compared at once
 
 
@@ -89,9 +89,12 @@ def picture_of_source(first: Tensor, last: Tensor) -> Tensor:
     It is empty if something moves in them, or if the `last` frames show another scene, as behind a cut.
     """
     picture = picture_of(first)
-    if picture.numel() and (_mean(last) - picture).abs().amax(dim=-1).median() > OTHER_SCENE:
-        return torch.empty(0)
-    return picture
+    return torch.empty(0) if picture.numel() and scene_distance(last, picture) > OTHER_SCENE else picture
+
+
+def scene_distance(frames: Tensor, picture: Tensor) -> float:
+    """By how many levels half of the pixels of the mean of frames [F, H, W, 3] differ from a picture, at most."""
+    return float((_mean(frames) - picture).abs().amax(dim=-1).median())
 
 
 def other_objects(frames: Tensor, picture: Tensor) -> Tensor:

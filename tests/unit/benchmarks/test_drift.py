@@ -1,11 +1,14 @@
 """The measured chains are those of the service, and an interrupted measurement continues with equal windows."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks.drift.__main__ import load
+from benchmarks.capacity.__main__ import table
+from benchmarks.drift import scenes
+from benchmarks.drift.__main__ import PAGE, load
 from benchmarks.drift.chain import Lane, Lanes
 from benchmarks.drift.chart import drift_chart
 from benchmarks.drift.records import Series, SeriesRecord
@@ -13,7 +16,7 @@ from benchmarks.drift.report import distances, gate_rows
 from benchmarks.drift.ways import FRAMES, GUIDANCE, WAYS
 from easyanimate.frame_statistics import FrameStatistics
 from easyanimate.pipeline import ClipStages, Draws, Generation, generate_windows
-from easyanimate.pipeline.windows.still_scene import StillScene
+from easyanimate.pipeline.windows.still_scene import OTHER_SCENE, StillScene
 from easyanimate.tiny import TINY_MODEL
 from easyanimate.windows import plan_windows
 
@@ -101,3 +104,28 @@ def test_the_goals_apply_to_the_first_fifty_windows(pipe: ClipStages, tmp_path: 
     rows = gate_rows(record)
     assert [row[:3] for row in rows] == [["still 1", "corrected", "2"], ["still 2", "latents", "2"]]
     assert {row[-1] for row in rows} <= {"met", "missed"}
+
+
+def test_the_limit_of_another_scene_is_between_the_measured_distances() -> None:
+    found = json.loads(scenes.RESULTS.read_text())["distances"]
+    same = [*found[scenes.STILL], *found[scenes.FRAMES]]
+    assert max(same) < OTHER_SCENE < min(found[scenes.OTHER_BACKGROUND])
+    assert table(scenes.HEAD, list(scenes.rows(found))) in PAGE.read_text()
+
+
+def test_distances_of_scenes_are_measured(pipe: ClipStages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenes, "SHAPES", scenes.SHAPES[:1])
+    monkeypatch.setattr(scenes, "BACKGROUNDS", ("black", "white"))
+    pairs = scenes.compared(pipe, request(), 7)
+    chains = scenes.extended(pipe, request(), 1, 7)
+    assert pairs.keys() | chains.keys() == {
+        scenes.OTHER_SHAPE, scenes.OTHER_BACKGROUND, scenes.STILL, scenes.FRAMES,
+    }  # fmt: skip
+    assert pairs[scenes.OTHER_SHAPE] == []  # there is one shape
+    assert all(value < OTHER_SCENE for values in chains.values() for value in values)
+    assert all(value > OTHER_SCENE for value in pairs[scenes.OTHER_BACKGROUND])
+
+
+def test_a_scene_that_moves_has_no_distance() -> None:
+    assert scenes.distances_to(torch.zeros(4, 8, 8, 3), torch.empty(0)) == []
+    assert scenes.distances_to(torch.full((4, 8, 8, 3), 9.0), torch.zeros(8, 8, 3)) == [9.0]
