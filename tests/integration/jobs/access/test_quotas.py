@@ -104,6 +104,14 @@ def test_pixel_frames_of_a_day_are_counted_exactly_until_midnight(redis: Redis) 
     assert abs(redis.ttl("pixel-frames:of:me") - until_midnight_s) <= 5 or until_midnight_s < 10  # type: ignore[operator]
 
 
+def test_a_release_after_midnight_leaves_the_new_day_as_it_is(redis: Redis) -> None:
+    quotas, limits = Quotas(redis), Limits(pixel_frames_per_day=1000)
+    quotas.reserve("me", limits, ["a"], 600)
+    redis.delete("pixel-frames:of:me")  # it expires at midnight
+    quotas.release("me", limits, ["a"], 600)
+    assert not redis.exists("pixel-frames:of:me")
+
+
 def test_only_generated_frames_count(make_job: MakeJob) -> None:
     assert make_job().request.pixel_frames == 128 * 128 * 16
     extension = make_job(num_frames=48, video_num_frames=16, continues=True, video_key="v").request
