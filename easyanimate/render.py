@@ -54,6 +54,7 @@ class ModelEnvironment:
     """A loaded model and how it computes, as manifests record them. `cpu_threads` is None on other devices.
 
     `attention_kernels` are those of `easyanimate.transformer.inference.kernel_choice`; None where none are measured.
+    `compiled` is "blocks" where `easyanimate.transformer.inference.compiled_blocks` has compiled them.
     """
 
     model: str
@@ -63,6 +64,7 @@ class ModelEnvironment:
     memory: Profile
     cpu_threads: int | None = None
     attention_kernels: Mapping[str, str] | None = None
+    compiled: str | None = None
 
 
 @dataclass(frozen=True)

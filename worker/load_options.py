@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 
 Memory = Literal["auto", "normal", "low", "lowest"]
+Compile = Literal["off", "blocks"]
 MAX_CPU_THREADS = 1024
 
 

@@ -9,7 +9,7 @@ from pydantic_settings import NoDecode
 from easyanimate.models.lookup import full_model_name
 from easyanimate.windows import FRAMES, ContinuationMode
 from jobs.settings import Settings
-from worker.load_options import CpuThreads, Memory
+from worker.load_options import Compile, CpuThreads, Memory
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
@@ -30,6 +30,7 @@ class WorkerSettings(Settings):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     memory: Memory = "auto"
     cpu_threads: CpuThreads = "auto"
+    compile: Compile = "off"
     continuation: ContinuationMode = FRAMES
     beat_s: float = Field(default=0.5, gt=0)
     load_timeout_s: float = Field(default=900.0, gt=0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
@@ -19,7 +19,7 @@ from cli.local.source_video import read_shown_frames
 from cli.options import SAMPLING
 from easyanimate.errors import InvalidInput
 from easyanimate.tiny import TINY_MODEL
-from worker.load_options import read_cpu_threads
+from worker.load_options import Compile, read_cpu_threads
 
 if TYPE_CHECKING:
     from easyanimate.memory import Profile
@@ -33,6 +33,14 @@ CpuThreadsOption = Annotated[
     typer.Option(
         envvar="EASYANIMATE_CPU_THREADS",
         help="Threads on a CPU, or auto: 1 for a small model, and the fastest number, measured, for a large one.",
+    ),
+]
+CompileOption = Annotated[
+    str,
+    typer.Option(
+        "--compile",
+        envvar="EASYANIMATE_COMPILE",
+        help="off, or blocks: compiles the blocks of the transformer first, which takes about a minute.",
     ),
 ]
 ContinuationOption = Annotated[
@@ -57,14 +65,22 @@ class LoadedModel:
     memory: "Profile"
     cpu_threads: int | None
     attention_kernels: "Mapping[str, str] | None" = None
+    compiled: str | None = None
 
     def environment(self) -> "ModelEnvironment":
         """The model and how it computes, as manifests record them."""
         from easyanimate.files.manifest import model_sha256
         from easyanimate.render import ModelEnvironment
 
-        computes = self.device, self.dtype, self.memory, self.cpu_threads, self.attention_kernels
+        computes = self.device, self.dtype, self.memory, self.cpu_threads, self.attention_kernels, self.compiled
         return ModelEnvironment(self.folder.resolve().name, model_sha256(self.folder), *computes)
+
+
+def compiled_of(text: str) -> str | None:
+    """What the option compiles, None for "off". Raises InvalidInput."""
+    if text not in get_args(Compile):
+        raise InvalidInput(f"compile must be {' or '.join(get_args(Compile))}, got {text!r}")
+    return None if text == "off" else text
 
 
 def cpu_threads_of(text: str) -> int | None:
@@ -95,17 +111,37 @@ def load_for_rendering(
     dtype: str = "auto",
     cpu_threads: int | None = None,
     attention_kernels: "Mapping[str, str] | None" = None,
+    compiled: str | None = None,
 ) -> LoadedModel:
-    """Loads the model for a recipe; on a GPU with these kernels of attention, if they are set and installed."""
+    """Loads the model for a recipe; on a GPU with these kernels of attention, if they are set and installed.
+
+    With `compiled` the blocks are compiled too. Raises InvalidInput where they cannot be.
+    """
+    if compiled is not None and memory != "auto":
+        _check_compiled_profile(memory)
     settings = recipe.settings
     clip = (settings.width, settings.height, min(settings.num_frames, settings.window))
     model = load_model(folder, memory, clip, dtype, cpu_threads)
     from easyanimate.transformer.inference.kernel_choice import can_use_kernels, set_attention_kernels
 
-    if attention_kernels is None or model.attention_kernels is None or not can_use_kernels(attention_kernels):
-        return model
-    set_attention_kernels(model.pipe.transformer, attention_kernels)
-    return replace(model, attention_kernels=attention_kernels)
+    if attention_kernels is not None and model.attention_kernels is not None and can_use_kernels(attention_kernels):
+        set_attention_kernels(model.pipe.transformer, attention_kernels)
+        model = replace(model, attention_kernels=attention_kernels)
+    return model if compiled is None else _with_compiled_blocks(model)
+
+
+def _with_compiled_blocks(model: LoadedModel) -> LoadedModel:
+    """The model with compiled blocks, after a note with the seconds that it took. Raises InvalidInput."""
+    from easyanimate.transformer.inference.compiled_blocks import BLOCKS, compile_blocks
+
+    _check_compiled_profile(model.memory)
+    _echo_notes([f"the blocks were compiled in {compile_blocks(model.pipe.transformer):.1f} s"])
+    return replace(model, compiled=BLOCKS)
+
+
+def _check_compiled_profile(memory: str) -> None:
+    if memory != "normal":
+        raise InvalidInput(f"compile needs the memory profile normal, which keeps all weights in place, not {memory}")
 
 
 def load_model(

@@ -42,6 +42,7 @@ class Manifest:
 
     `inputs` has the SHA-256 of each input file by its field; `frames` has those of the frames. `cpu_threads` is None on
     other devices, and in manifests of releases before 0.2.0. `attention_kernels` is None where none were measured.
+    `compiled` is "blocks" if the blocks of the transformer were compiled.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Manifest:
     frames: tuple[str, ...]
     cpu_threads: int | None = None
     attention_kernels: Mapping[str, str] | None = None
+    compiled: str | None = None
     format: int = FORMAT
 
     def to_json(self) -> str:

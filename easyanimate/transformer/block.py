@@ -1,5 +1,7 @@
 """One transformer block: attention inside frames, motion, attention to the context, feed-forward."""
 
+from collections.abc import Callable
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -22,6 +24,7 @@ class TransformerBlock(nn.Module):
         self, width: int, heads: int, motion: MotionSettings, *, attention_bias: bool, norm_eps: float
     ) -> None:
         super().__init__()
+        self.compiled: Callable[..., None] | None = None  # set once at load; see `inference.compiled_blocks`
         self.scale_shift_table = nn.Parameter(torch.randn(6, width) / width**0.5)
         self.norm1 = nn.LayerNorm(width, eps=norm_eps, elementwise_affine=False)
         self.attn1 = Attention(width, heads, qkv_bias=attention_bias)

@@ -8,17 +8,23 @@ from pathlib import Path
 
 import structlog
 import torch
-from pydantic import BaseModel, Field
 
 from easyanimate.pipeline import WindowState
 from jobs.errors import RecordUnreadable
 from jobs.model.input_files import DRAFT_STATE
 from jobs.model.stored import parse_stored
 from jobs.warning_texts import DRAFT_NOT_REUSED
-from worker.checkpoints.format import FORMAT, Checkpoint, InvalidCheckpoint, NamedFile, OtherCheckpoint
+from worker.checkpoints.format import (
+    FORMAT,
+    Checkpoint,
+    Computed,
+    InvalidCheckpoint,
+    NamedFile,
+    OtherCheckpoint,
+    computed_values,
+)
 from worker.checkpoints.state_file import load_state, read_labels, save_state, state_sha256
 from worker.checkpoints.writer import ResumePoint
-from worker.load_options import MAX_CPU_THREADS
 from worker.protocol.messages import Run
 
 log = structlog.get_logger()
@@ -26,7 +32,7 @@ log = structlog.get_logger()
 LABEL = "draft"
 
 
-class DraftLabel(BaseModel, frozen=True):
+class DraftLabel(Computed, frozen=True):
     """What a state belongs to: the fingerprint of its run, its step, and how it was computed.
 
     `sha256` is its own.
@@ -36,8 +42,6 @@ class DraftLabel(BaseModel, frozen=True):
     fingerprint: str
     step: int
     sha256: str = ""
-    cpu_threads: int | None = Field(default=None, ge=1, le=MAX_CPU_THREADS)
-    attention_kernels: dict[str, str] | None = None
 
 
 def write_draft(path: Path, state: WindowState, label: DraftLabel) -> None:
@@ -72,8 +76,7 @@ def load_draft(path: Path, fingerprint: str, device: torch.device) -> ResumePoin
         fingerprint=fingerprint,
         step=label.step,
         state=named,
-        cpu_threads=label.cpu_threads,
-        attention_kernels=label.attention_kernels,
+        **computed_values(label),
     )
     return ResumePoint(checkpoint, load_state(path, device), path.parent)
 

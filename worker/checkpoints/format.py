@@ -8,6 +8,7 @@ renaming, so the files that it names exist.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -34,13 +35,29 @@ class NamedFile(BaseModel, frozen=True, extra="forbid"):
         return path
 
 
-class Checkpoint(BaseModel, frozen=True, extra="forbid"):
+class Computed(BaseModel, frozen=True):
+    """How steps were computed, which a run that continues does likewise where it can.
+
+    `cpu_threads` is None on other devices, and in checkpoints of releases before 0.2.0. `attention_kernels` is None
+    where none were measured, and `compiled` where nothing was compiled.
+    """
+
+    cpu_threads: int | None = Field(default=None, ge=1, le=MAX_CPU_THREADS)
+    attention_kernels: dict[str, str] | None = None
+    compiled: str | None = None
+
+
+def computed_values(source: Any) -> dict[str, Any]:
+    """The values of `Computed` by name, of an environment, a checkpoint or a label."""
+    return {name: getattr(source, name) for name in Computed.model_fields}
+
+
+class Checkpoint(Computed, frozen=True, extra="forbid"):
     """`windows` are finished, `step` counts the steps of all windows, `state` is that of the current window.
 
     `fingerprint` identifies everything that the frames depend on. `phase_seconds` are the seconds until now.
-    `cpu_threads` is None on other devices, and in checkpoints of releases before 0.2.0. `attention_kernels` is None
-    where none were measured. `reused` are the indexes of the finished windows that were taken from storage.
-    `window_states` are the states of stored windows that end with the finished ones, or none at all.
+    `reused` are the indexes of the finished windows that were taken from storage. `window_states` are the states of
+    stored windows that end with the finished ones, or none at all.
     """
 
     format: int = FORMAT
@@ -50,8 +67,6 @@ class Checkpoint(BaseModel, frozen=True, extra="forbid"):
     window_states: tuple[NamedFile, ...] = ()
     state: NamedFile
     phase_seconds: dict[str, float] = {}
-    cpu_threads: int | None = Field(default=None, ge=1, le=MAX_CPU_THREADS)
-    attention_kernels: dict[str, str] | None = None
     reused: tuple[int, ...] = ()
 
     @property

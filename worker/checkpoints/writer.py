@@ -119,12 +119,11 @@ class Checkpointer:
         resume: ResumePoint | None,
         timer: PhaseTimer,
         control: RunControl,
-        *,
-        cpu_threads: int | None = None,
-        attention_kernels: Mapping[str, str] | None = None,
+        computed: Mapping[str, Any] | None = None,
     ) -> None:
+        """`computed` are the values of `Computed`."""
         self.run, self.fingerprint, self.timer, self.control = run, fingerprint, timer, control
-        self.cpu_threads, self.attention_kernels = cpu_threads, attention_kernels
+        self.computed = computed or {}
         self.steps_per_window = 0
         self._windows = resume.checkpoint.windows if resume else ()
         self._window_states = resume.checkpoint.window_states if resume else ()
@@ -218,8 +217,7 @@ class Checkpointer:
             window_states=self._window_states,
             state=self._named(path),
             phase_seconds=self.timer.seconds(),
-            cpu_threads=self.cpu_threads,
-            attention_kernels=None if self.attention_kernels is None else dict(self.attention_kernels),
+            **self.computed,
             reused=self.reused,
         )
         checkpoint.write(self._target.folder)

@@ -49,7 +49,7 @@ class ModelLoader:
     def load(self, command: LoadModel) -> tuple[VideoGenerator, MemoryBudget]:
         """Loads the model on its device, in the profile that it has alone there."""
         profile = self._profile(command, self.estimate(command).weights_bytes)
-        options = command.device, command.dtype, profile, command.cpu_threads
+        options = command.device, command.dtype, profile, command.cpu_threads, command.compile
         generator = VideoGenerator.load(command.folder, *options)
         tensors = chain.from_iterable(chain(model.parameters(), model.buffers()) for model in generator.pipe.models)
         return generator, self._budget(command, sum(tensor.nbytes for tensor in tensors))

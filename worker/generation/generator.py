@@ -17,6 +17,7 @@ from easyanimate.memory import Profile
 from easyanimate.pipeline import ClipStages
 from easyanimate.pipeline.inputs.prompts import MAX_TOKENS
 from easyanimate.render import AppliedLoras, ModelEnvironment, RenderInputs, render
+from easyanimate.transformer.inference.compiled_blocks import compiled_blocks_of, set_compiled_blocks
 from easyanimate.transformer.inference.kernel_choice import can_use_kernels, set_attention_kernels
 from jobs.model.input_files import DRAFT_STATE
 from jobs.model.model_card import ModelCard
@@ -24,7 +25,7 @@ from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
 from jobs.queue.vocabularies import Vocabulary
 from worker.checkpoints.draft import DraftLabel, draft_label, draft_warnings, find_draft
-from worker.checkpoints.format import Checkpoint
+from worker.checkpoints.format import Computed, computed_values
 from worker.checkpoints.writer import Checkpointer, ResumePoint, find_resume_point, latest_checkpoint
 from worker.generation.fingerprint import engine_fingerprint, fingerprint
 from worker.generation.frame_stream import FrameStream
@@ -33,7 +34,7 @@ from worker.generation.loras import apply_loras
 from worker.generation.manifest_settings import without_prompts
 from worker.generation.pipeline_inputs import build_pipeline_inputs
 from worker.generation.size_hint import suggest_smaller_size
-from worker.load_options import CpuThreads, Memory
+from worker.load_options import Compile, CpuThreads, Memory
 from worker.models.cards import read_card
 from worker.models.tokenizer_description import describe_tokenizer
 from worker.output.previews import Previews
@@ -68,12 +69,17 @@ class PreparedRun:
         return replace(self, resume=self.resume.without_steps() if self.resume else None)
 
 
-def computed_like(state: Checkpoint | DraftLabel | None, own: ModelEnvironment) -> ModelEnvironment:
-    """The environment `own` with the threads and the kernels of `state`, where this process has the same choices."""
-    changes: dict[str, Any] = {}
-    if state is not None and own.cpu_threads is not None and state.cpu_threads is not None:
+def computed_like(state: Computed | None, own: ModelEnvironment) -> ModelEnvironment:
+    """The environment `own` with the threads and the kernels of `state`, where this process has the same choices.
+
+    Compiled blocks are those of the threads and kernels at load, so a state of compiled blocks changes nothing.
+    """
+    if state is None or state.compiled is not None:
+        return own
+    changes: dict[str, Any] = {"compiled": None}
+    if own.cpu_threads is not None and state.cpu_threads is not None:
         changes["cpu_threads"] = state.cpu_threads
-    kernels = None if state is None or own.attention_kernels is None else state.attention_kernels
+    kernels = None if own.attention_kernels is None else state.attention_kernels
     if kernels is not None and can_use_kernels(kernels):
         changes["attention_kernels"] = kernels
     return replace(own, **changes)
@@ -87,19 +93,26 @@ class VideoGenerator:
         self.environment = environment
         self.card = card
         self.models_dir = models_dir
+        self._compiled_blocks = compiled_blocks_of(pipe.transformer)
         self.device = torch.device(environment.device)
         self.memory: Memory = environment.memory
 
     @classmethod
     def load(
-        cls, folder: Path, device: str, dtype: str, profile: Profile = "normal", cpu_threads: CpuThreads = "auto"
+        cls,
+        folder: Path,
+        device: str,
+        dtype: str,
+        profile: Profile = "normal",
+        cpu_threads: CpuThreads = "auto",
+        compile: Compile = "off",
     ) -> Self:
         """Loads the model in `folder`. "auto" is CUDA in bfloat16 where there is a device, else the CPU in float32."""
         torch_device = choose_device(device)
         if not folder.is_dir():
             raise CheckpointError(f"there is no folder {folder}")
         card = read_card(folder)
-        options = torch_device, dtype, profile, cpu_threads
+        options = torch_device, dtype, profile, cpu_threads, compile
         return cls(*load_pipeline(folder, card.name, *options), card, folder.parent)
 
     @cached_property
@@ -127,7 +140,7 @@ class VideoGenerator:
         return suggest_smaller_size(request.width, request.height, request.num_frames, self.card.window, total)
 
     def _make(self, run: Run, control: RunControl) -> Done:
-        """Resumes with the threads and kernels of the checkpoint; a run that starts has those of this model."""
+        """Resumes as the checkpoint was computed, where this process can; a run that starts is as this model."""
         own = self.environment
         stored = computed_like(latest_checkpoint(run) or draft_label(run), own)
         if stored != own:
@@ -141,6 +154,7 @@ class VideoGenerator:
     def _prepare(self, run: Run, control: RunControl, environment: ModelEnvironment) -> Iterator[PreparedRun]:
         use_cpu_threads(environment.cpu_threads)
         set_attention_kernels(self.pipe.transformer, environment.attention_kernels)
+        set_compiled_blocks(self.pipe.transformer, self._compiled_blocks if environment.compiled else None)
         with apply_loras(self.pipe, self.models_dir, run.request.loras) as loras:
             mark = fingerprint(environment, run, self.card.window, loras.used)
             draft = find_draft(run, mark, self.device)
@@ -194,7 +208,7 @@ class VideoGenerator:
     ) -> FrameStream:
         """The frames of a run, with what is stored of them: checkpoints, previews and windows."""
         environment, resume = prepared.environment, prepared.resume
-        computed: Any = {name: getattr(environment, name) for name in ("cpu_threads", "attention_kernels")}
+        computed = computed_values(environment)
         return FrameStream(
             pipe=self.pipe,
             run=run,
@@ -202,7 +216,7 @@ class VideoGenerator:
             resume=resume,
             timer=timer,
             control=control,
-            checkpointer=Checkpointer(run, prepared.mark, resume, timer, control, **computed),
+            checkpointer=Checkpointer(run, prepared.mark, resume, timer, control, computed),
             previews=Previews(self.pipe, control, run.request.preview_every_steps, environment.memory),
             draft=DraftLabel(fingerprint=prepared.mark, step=run.request.draft_steps or 0, **computed),
             windows=_window_reuse(run, control, prepared) if len(inputs.plan) > 1 else None,

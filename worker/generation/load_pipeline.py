@@ -1,21 +1,23 @@
 """Loads the pipeline of a model folder on its device, in a number type and a memory profile."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 import torch
 from diffusers.utils import logging as diffusers_logging
 
-from easyanimate.cpu_threads import choose_cpu_threads
+from easyanimate.cpu_threads import choose_cpu_threads, use_cpu_threads
 from easyanimate.errors import InvalidInput
 from easyanimate.files.manifest import model_sha256
 from easyanimate.memory import Profile, choose_profile, load_in_profile
 from easyanimate.pipeline import ClipStages
 from easyanimate.render import ModelEnvironment
-from easyanimate.transformer.inference.kernel_choice import choose_kernels
+from easyanimate.transformer.inference.compiled_blocks import BLOCKS, compile_blocks
+from easyanimate.transformer.inference.kernel_choice import choose_kernels, set_attention_kernels
 from jobs.model.model_card import ModelCard
-from worker.load_options import CpuThreads
+from worker.load_options import Compile, CpuThreads
 
 log = structlog.get_logger()
 
@@ -40,9 +42,18 @@ def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
 
 
 def load_pipeline(
-    folder: Path, name: str, device: torch.device, dtype: str, profile: Profile, cpu_threads: CpuThreads
+    folder: Path,
+    name: str,
+    device: torch.device,
+    dtype: str,
+    profile: Profile,
+    cpu_threads: CpuThreads,
+    compile: Compile,
 ) -> tuple[ClipStages, ModelEnvironment]:
-    """The pipeline of the model in `folder` and its environment. The number type "auto" is bfloat16 on CUDA."""
+    """The pipeline of the model in `folder` and its environment. The number type "auto" is bfloat16 on CUDA.
+
+    Raises InvalidInput if the blocks are to be compiled and cannot be.
+    """
     torch_dtype = choose_dtype(dtype, device)
     diffusers_logging.set_verbosity_error()  # its notes do not belong into the log
     pipe = load_in_profile(folder, torch_dtype, profile, device)
@@ -53,7 +64,21 @@ def load_pipeline(
     if kernels is not None:
         log.info("attention.kernels", kernels=kernels, seconds=round(time.monotonic() - started, 3))
     number_type = str(torch_dtype).removeprefix("torch.")
-    return pipe, ModelEnvironment(name, model_sha256(folder), device.type, number_type, profile, threads, kernels)
+    environment = ModelEnvironment(name, model_sha256(folder), device.type, number_type, profile, threads, kernels)
+    return pipe, _with_compiled_blocks(pipe, environment) if compile == BLOCKS else environment
+
+
+@torch.inference_mode()
+def _with_compiled_blocks(pipe: ClipStages, environment: ModelEnvironment) -> ModelEnvironment:
+    """Compiles the blocks for runs, which are in inference mode; not in a profile that moves their weights."""
+    if environment.memory != "normal":
+        reason = f'the memory profile is "{environment.memory}"; only blocks in "normal" are compiled'
+        log.warning("blocks.not_compiled", reason=reason)
+        return environment
+    use_cpu_threads(environment.cpu_threads)
+    set_attention_kernels(pipe.transformer, environment.attention_kernels)
+    log.info("blocks.compiled", seconds=round(compile_blocks(pipe.transformer), 3))
+    return replace(environment, compiled=BLOCKS)
 
 
 def choose_memory_profile(card: ModelCard, weights_bytes: int, free_bytes: int) -> Profile:

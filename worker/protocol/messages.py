@@ -17,7 +17,7 @@ from jobs.model.model_card import ModelCard
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
 from jobs.queue.vocabularies import Vocabulary
-from worker.load_options import CpuThreads, Memory
+from worker.load_options import Compile, CpuThreads, Memory
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class LoadModel:
 
     `memory` is a profile or "auto". `room_bytes` limits the weights of all loaded models together; None means the
     memory of the device. `cpu_threads` is a number, or "auto" for the one of `easyanimate.cpu_threads`.
+    `compile` "blocks" compiles the blocks of the transformer.
     """
 
     folder: Path
@@ -37,6 +38,7 @@ class LoadModel:
     alone: bool = False
     log_level: LogLevel = "info"
     cpu_threads: CpuThreads = "auto"
+    compile: Compile = "off"
 
     @property
     def model(self) -> str:

@@ -56,6 +56,7 @@ def engine_for(settings: WorkerSettings) -> EngineProcess:
         "room_bytes": settings.model_memory_bytes,
         "log_level": settings.log_level,
         "cpu_threads": settings.cpu_threads,
+        "compile": settings.compile,
     }
     return EngineProcess(LoadModel(settings.model_folder, *options, **more))
 

@@ -13,10 +13,12 @@ from cli.local.film import read_film
 from cli.local.recipe import Recipe, RecipeSettings, Sources, read_image
 from cli.local.render import (
     DEFAULT_MODEL,
+    CompileOption,
     ContinuationOption,
     CpuThreadsOption,
     ModelOption,
     PhaseClock,
+    compiled_of,
     cpu_threads_of,
     find_lora,
     load_for_rendering,
@@ -100,6 +102,7 @@ def generate(
     memory: Annotated[str, typer.Option(help="auto, normal, low or lowest.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16; auto is float32 on a CPU.")] = "auto",
     cpu_threads: CpuThreadsOption = "auto",
+    compile_option: CompileOption = "off",
     marks: Annotated[bool, typer.Option(help="Sign the file and mark it as generated (C2PA, XMP).")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -125,7 +128,8 @@ def generate(
         recipe = Recipe(settings, sources, tuple(choose_lora(name, models_dir) for name in options.lora or ()))
         check_settings(recipe, card, output)
         files = outputs(output, settings.seed, count)
-        render_all(recipe, folder, memory, dtype, files, cpu_threads_of(cpu_threads), as_json=as_json, marks=marks)
+        computes = dtype, cpu_threads_of(cpu_threads), None, compiled_of(compile_option)
+        render_all(recipe, folder, memory, computes, files, as_json=as_json, marks=marks)
 
 
 def read_settings(
@@ -241,19 +245,21 @@ def render_all(
     recipe: Recipe,
     folder: Path,
     memory: str,
-    dtype: str,
+    computes: tuple[str, int | None, None, str | None],
     files: list[tuple[int, Path]],
-    cpu_threads: int | None,
     *,
     as_json: bool = False,
     marks: bool = True,
 ) -> None:
-    """Loads the model once; shows a bar for each file, then prints what it is, with the seconds of each phase."""
+    """Loads the model once; shows a bar for each file, then prints what it is, with the seconds of each phase.
+
+    `computes` are the last arguments of `load_for_rendering`.
+    """
     with without_collection():
         inputs, clock = recipe.inputs(), PhaseClock()
         check_seeds(files)
         clock.enter("loading")
-        model = load_for_rendering(folder, memory, recipe, dtype, cpu_threads)
+        model = load_for_rendering(folder, memory, recipe, *computes)
     results = []
     for seed, path in files:
         seeded = replace(inputs, settings={**inputs.settings, "seed": seed})

@@ -12,7 +12,15 @@ from pydantic import ValidationError
 from cli.errors import ExitCode, exit_on_error
 from cli.local.film import find_images
 from cli.local.recipe import Recipe, RecipeSettings, Sources
-from cli.local.render import LoadedModel, PhaseClock, cpu_threads_of, find_lora, load_for_rendering, open_frames
+from cli.local.render import (
+    LoadedModel,
+    PhaseClock,
+    compiled_of,
+    cpu_threads_of,
+    find_lora,
+    load_for_rendering,
+    open_frames,
+)
 from cli.options import AsJson
 from cli.shots_file import ShotEntry, read_shots
 from easyanimate.errors import EasyAnimateError, InvalidInput
@@ -206,7 +214,7 @@ def compare_frames(
     first, end = _span(manifest, recipe, window)
     inputs = recipe.inputs()
     threads = cpu_threads_of(str(manifest.cpu_threads or "auto"))
-    computed = manifest.dtype, threads, manifest.attention_kernels
+    computed = manifest.dtype, threads, manifest.attention_kernels, compiled_of(manifest.compiled or "off")
     model = load_for_rendering(folder, manifest.memory, recipe, *computed)
     _echo_differences(manifest, model)
     hashes = FrameHashes()

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from easyanimate.transformer.inference.graph import in_block_graph
 from easyanimate.transformer.inference.norms import modulated
 from easyanimate.transformer.inference.products import add_product
 
@@ -30,7 +31,10 @@ def add_gated(layer: Any, x: Tensor, norm: nn.LayerNorm, *, biased: bool) -> Non
     """Adds `layer`(norm(x)) to `x` [N, D]; without `biased`, the bias of its last layer is left out."""
     for tokens in _pieces(x, layer.chunk_size):
         values, gates = layer.net[0].proj(norm(tokens)).chunk(2, dim=-1)
-        F.gelu(gates, out=gates)  # type: ignore[call-arg]
+        if in_block_graph():  # graphs have no results in slices of a tensor
+            gates = F.gelu(gates)
+        else:
+            F.gelu(gates, out=gates)  # type: ignore[call-arg]
         values.mul_(gates)
         missing = add_product(tokens, values, layer.net[2])
         if biased and missing is not None:

@@ -5,6 +5,7 @@ width to which heads are padded with zeros: `flash+96`. Many kernels are built f
 """
 
 import importlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -85,6 +86,7 @@ class ChosenKernels:
     def __init__(self, table: KernelTable) -> None:
         """Raises ValueError and ImportError as `make_kernel` does."""
         self.table = dict(table)
+        self.text = json.dumps(self.table, sort_keys=True)
         created = {name: make_kernel(name) for name in set(table.values())}
         self._kernels = {key: created[name] for key, name in table.items()}
 

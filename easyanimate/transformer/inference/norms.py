@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from easyanimate.transformer.inference.graph import in_block_graph
+
 
 def modulated(x: Tensor, norm: nn.LayerNorm, shift: Tensor, scale: Tensor) -> Tensor:
     """`norm(x)` of [B, N, D], times `scale`, plus `shift`, both [1 or B, 1, D]; `norm` has no weights."""
@@ -15,7 +17,7 @@ def modulated(x: Tensor, norm: nn.LayerNorm, shift: Tensor, scale: Tensor) -> Te
 def frames_norm(x: Tensor, norm: nn.GroupNorm, frames: int) -> Tensor:
     """`norm` of each frame of the tokens `x` [B, N, D], in the order of positions: [B, S, F, D]."""
     each = x.view(len(x), frames, -1, x.shape[-1])  # [B, F, S, D]
-    if x.device.type == "cpu" and x.dtype != torch.float32:
+    if in_block_graph() or (x.device.type == "cpu" and x.dtype != torch.float32):
         return _native(each, norm).transpose(1, 2).contiguous()
     mean = each.unflatten(-1, (norm.num_groups, -1)).mean((2, 4), keepdim=True, dtype=torch.float32)
     if x.dtype == torch.float32:  # a mean far from zero would cost digits of the squares; 16 bits have none to lose
@@ -58,7 +60,7 @@ def encoded_norm(x: Tensor, norm: nn.LayerNorm, frame_encoding: Tensor | None) -
     """`norm(x)` of [..., F, D], plus `frame_encoding` [F, D]; None adds nothing."""
     if frame_encoding is None:
         return norm(x)
-    if x.device.type == "cpu":
+    if in_block_graph() or x.device.type == "cpu":
         return norm(x).add_(frame_encoding)
     return one_pass(x, norm, frame_encoding)
 

@@ -252,6 +252,8 @@ def test_words_beyond_the_prompt_limit_are_noted(here: Path) -> None:
         (("-o", "no/such/folder.mp4"), "does not exist"),
         (("--cpu-threads", "0"), "cpu_threads must be auto or a number from 1 to 1024, got '0'"),
         (("--cpu-threads", "all"), "cpu_threads must be auto or a number from 1 to 1024, got 'all'"),
+        (("--compile", "all"), "compile must be off or blocks, got 'all'"),
+        (("--compile", "blocks", "--memory", "low"), "compile needs the memory profile normal"),
         (("--dtype", "int8"), "dtype must be one of auto, float32, bfloat16"),
         (("--model", "unknown"), "no model folder unknown"),
         (("--model", "768"), "`easyanimate models pull 768`"),

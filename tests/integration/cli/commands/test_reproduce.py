@@ -101,6 +101,16 @@ def test_an_image_is_reproduced_with_its_number_of_threads(here: Path, monkeypat
     assert torch.get_num_threads() == 2
 
 
+def test_an_image_is_reproduced_with_compiled_blocks(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, compiled = "easyanimate.transformer.inference.compiled_blocks", []
+    monkeypatch.setattr(f"{module}.compile_blocks", lambda model: compiled.append(model) or 1.5)
+    done = easyanimate("generate", *SMALL, "--num-frames", "1", "--compile", "blocks", "-o", "cat.png")
+    assert (done.exit_code, "note: the blocks were compiled in 1.5 s" in done.stderr) == (0, True)
+    assert json.loads((here / "cat.json").read_text())["compiled"] == "blocks"
+    assert easyanimate("reproduce", "cat.png").exit_code == 0
+    assert len(compiled) == 2
+
+
 def set_comment(path: Path, comment: str) -> None:
     """Replaces the comment of an MP4."""
     info, joined = probe(path), path.with_name("joined.mp4")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,6 +18,8 @@ from easyanimate.cpu_threads import use_cpu_threads
 from easyanimate.errors import Interrupted
 from easyanimate.files.video_writer import Mp4Writer
 from easyanimate.pipeline import WindowState
+from easyanimate.transformer.inference.blocks import compute_block
+from easyanimate.transformer.inference.compiled_blocks import CompiledBlocks, set_compiled_blocks
 from easyanimate.transformer.inference.kernel_choice import set_attention_kernels
 from easyanimate.windows import FRAMES, STILL, ContinuationMode
 from jobs.model.request import VideoRequest
@@ -394,6 +396,37 @@ def test_a_run_is_resumed_with_the_kernels_that_it_began_with(with_kernels: Vide
     bench.generator = VideoGenerator(with_kernels.pipe, other, with_kernels.card, with_kernels.models_dir)
     assert resumed_step(bench.make(1, num_frames=1)[1]) == 1
     assert manifest_of(bench)["attention_kernels"] == {"self-8": "flash+80"}
+
+
+@pytest.fixture
+def with_compiled_blocks(generator: VideoGenerator) -> Iterator[VideoGenerator]:
+    """The same model on a worker that compiles its blocks; here they compute as without a compiler."""
+    environment = replace(generator.environment, compiled="blocks")
+    set_compiled_blocks(generator.pipe.transformer, cast(CompiledBlocks, compute_block))
+    yield VideoGenerator(generator.pipe, environment, generator.card, generator.models_dir)
+    set_compiled_blocks(generator.pipe.transformer, None)
+
+
+def test_a_run_without_compiled_blocks_is_resumed_without_them(
+    generator: VideoGenerator, with_compiled_blocks: VideoGenerator, tmp_path: Path
+) -> None:
+    bench = Bench(generator, tmp_path)
+    assert bench.make(0, 1, num_frames=1)[0] is None
+    bench.generator = with_compiled_blocks
+    assert resumed_step(bench.make(1, num_frames=1)[1]) == 1
+    assert manifest_of(bench)["compiled"] is None
+
+
+def test_a_run_with_compiled_blocks_is_resumed_only_with_them(
+    generator: VideoGenerator, with_compiled_blocks: VideoGenerator, tmp_path: Path
+) -> None:
+    bench = Bench(with_compiled_blocks, tmp_path)
+    assert bench.make(0, 1, num_frames=1)[0] is None
+    assert read_checkpoint(bench.checkpoint()).compiled == "blocks"
+    assert resumed_step(bench.make(1, 1, num_frames=1)[1]) == 1
+    bench.generator = generator
+    assert begins_at_step_0(bench.make(2, num_frames=1)[1])
+    assert manifest_of(bench)["compiled"] is None
 
 
 def test_a_checkpoint_with_kernels_that_are_not_installed_is_ignored(

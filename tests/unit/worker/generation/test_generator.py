@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import torch
 from PIL import Image
 
@@ -161,6 +162,25 @@ def test_a_model_that_produces_nan_raises_not_finite(models_dir: Path, tmp_path:
         next(broken.pipe.transformer.parameters()).fill_(float("nan"))
     with pytest.raises(NotFinite):
         make(broken, tmp_path / "video.mp4")
+
+
+def test_blocks_are_compiled_when_a_model_is_loaded_in_the_profile_normal(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[bool] = []
+
+    def compiled(_: Any) -> float:
+        modes.append(torch.is_inference_mode_enabled())
+        return 1.5
+
+    monkeypatch.setattr("worker.generation.load_pipeline.compile_blocks", compiled)
+    with structlog.testing.capture_logs() as logs:
+        normal = VideoGenerator.load(models_dir / MODEL, "cpu", "float32", compile="blocks")
+        low = VideoGenerator.load(models_dir / MODEL, "cpu", "float32", "low", compile="blocks")
+    assert (normal.environment.compiled, low.environment.compiled, modes) == ("blocks", None, [True])
+    events = {line["event"]: line for line in logs}
+    assert events["blocks.compiled"]["seconds"] == 1.5
+    assert '"low"' in events["blocks.not_compiled"]["reason"]
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_another_engine_never_finds_a_window(
 ENVIRONMENT = ModelEnvironment("m", "0", "cpu", "float32", "normal", 1, {"self": "math"})
 OTHER_ENVIRONMENTS: dict[str, Any] = {
     "model": "n", "model_sha256": "1", "device": "cuda", "dtype": "bfloat16", "memory": "low", "cpu_threads": 2,
-    "attention_kernels": {"self": "flash"},
+    "attention_kernels": {"self": "flash"}, "compiled": "blocks",
 }  # fmt: skip
 
 
