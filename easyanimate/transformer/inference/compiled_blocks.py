@@ -23,6 +23,7 @@ Stance = Literal["default", "eager_on_recompile", "fail_on_recompile"]
 WARM_UP_ROWS = (2, 1)
 # Sizes without a common value: the compiler takes equal sizes for one variable.
 FRAMES, TOKENS, SIDES = 7, 11, (15, 17)
+GRAPHS_OF_A_PROCESS = 64  # of all its models, which share the function; torch stops at 8
 
 
 class CompiledBlocks:
@@ -55,8 +56,8 @@ def compile_blocks(transformer: Any, backend: str = "inductor") -> float:
         set_compiled_blocks(transformer, None)
         reason = f"{type(problem).__name__}: {problem}".partition("\n")[0]
         raise InvalidInput(
-            f"the blocks cannot be compiled here ({reason}); install a C++ compiler, on a GPU also Triton, "
-            "or leave the blocks uncompiled"
+            f"the blocks cannot be compiled here ({reason}); install a C++ compiler and the headers of Python "
+            "(Debian: g++ and python3-dev), on a GPU also Triton, or set EASYANIMATE_COMPILE=off"
         ) from problem
     return time.monotonic() - started
 
@@ -74,6 +75,7 @@ def compiled_blocks_of(transformer: Any) -> CompiledBlocks | None:
 
 
 @torch.no_grad()
+@torch.compiler.config.patch(recompile_limit=GRAPHS_OF_A_PROCESS)
 def _warm_up(transformer: Any, compiled: CompiledBlocks) -> None:
     """Compiles all graphs, then checks that the same calls need no more of them."""
     stances: tuple[Stance, ...] = ("default", "fail_on_recompile")
