@@ -43,5 +43,7 @@ transformer's calls, one thread, against the exact clips. `python -m benchmarks.
 
 * The techniques are lossy, and off by default. [Correctness](explanation/correctness.md) has the classes of all
   techniques.
+* Int8 and fp8 products by torchao have no row. The package is no dependency, and was not measured
+  ([decision 84](decisions/0084-fast-quality-and-two-devices.md)).
 * These are figures of the small model. Nothing is known about the published weights.
 """

@@ -40,7 +40,7 @@ CompileOption = Annotated[
     typer.Option(
         "--compile",
         envvar="EASYANIMATE_COMPILE",
-        help="off, or blocks: compiles the blocks of the transformer first, which takes about a minute.",
+        help="off, or blocks: compiles the blocks of the transformer first, which takes minutes; needs a C++ compiler.",
     ),
 ]
 ContinuationOption = Annotated[

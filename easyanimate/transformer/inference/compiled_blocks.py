@@ -6,6 +6,7 @@ not depend on the videos before. The result differs from that without a compiler
 """
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -51,7 +52,8 @@ def compile_blocks(transformer: Any, backend: str = "inductor") -> float:
     try:
         compiled = CompiledBlocks(backend)
         set_compiled_blocks(transformer, compiled)
-        _warm_up(transformer, compiled)
+        with _more_graphs():
+            _warm_up(transformer, compiled)
     except Exception as problem:  # compilers raise many types
         set_compiled_blocks(transformer, None)
         reason = f"{type(problem).__name__}: {problem}".partition("\n")[0]
@@ -74,8 +76,16 @@ def compiled_blocks_of(transformer: Any) -> CompiledBlocks | None:
     return compiled
 
 
+def _more_graphs() -> AbstractContextManager[None]:
+    """Raises the limit of graphs inside, where this version of torch lets programs set it."""
+    config: Any = torch.compiler.config
+    if not hasattr(config, "recompile_limit"):
+        return nullcontext()
+    more: AbstractContextManager[None] = config.patch(recompile_limit=GRAPHS_OF_A_PROCESS)
+    return more
+
+
 @torch.no_grad()
-@torch.compiler.config.patch(recompile_limit=GRAPHS_OF_A_PROCESS)
 def _warm_up(transformer: Any, compiled: CompiledBlocks) -> None:
     """Compiles all graphs, then checks that the same calls need no more of them."""
     stances: tuple[Stance, ...] = ("default", "fail_on_recompile")

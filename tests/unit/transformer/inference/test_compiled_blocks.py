@@ -1,5 +1,6 @@
 """Blocks of the transformer that are compiled when a model is loaded. The back end runs their graphs as they are."""
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,10 +29,10 @@ BLOCKS_OF_BOTH_KINDS = {"num_layers": 2, "uvit_skip_pairs": [[0, 1]]}
 CLIPS = [(2, 4, 8, 12), (1, 4, 8, 12), (2, 3, 6, 10), (1, 16, 2, 4)]  # rows, frames, rows and columns of latents
 
 
-def new_model() -> Any:
+def new_model(**changes: Any) -> Any:
     """A model in which each weight has an effect."""
     torch.manual_seed(0)
-    model = EasyAnimateTransformer3DModel(**small_config(**BLOCKS_OF_BOTH_KINDS)).eval()
+    model = EasyAnimateTransformer3DModel(**small_config(**(changes or BLOCKS_OF_BOTH_KINDS))).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.15)
@@ -61,12 +62,18 @@ def model(compiled: CompiledBlocks) -> Iterator[Any]:
 @torch.no_grad()
 def see(model: Any, rows: int, frames: int, height: int, width: int, first: float = 0.0) -> Tensor:
     """The result for random latents, which begin with `first` plus a random number."""
+    arguments = random_arguments(rows, frames, height, width)
+    arguments["hidden_states"][0, 0, 0, 0, 0] += first
+    return model(**arguments, cache=RunCache()).sample
+
+
+def random_arguments(rows: int, frames: int, height: int, width: int) -> dict[str, Tensor]:
+    """The arguments of a call; the text of the first row is shorter."""
     torch.manual_seed(1)
-    latents = torch.randn(rows, 4, frames, height, width)
-    latents[0, 0, 0, 0, 0] += first
     mask = torch.ones(rows, 5)
     mask[: rows - 1, 2:] = 0
-    arguments = {
+    return {
+        "hidden_states": torch.randn(rows, 4, frames, height, width),
         "inpaint_latents": torch.randn(rows, 8, frames, height, width),
         "timestep": torch.tensor([437.5]).expand(rows),
         "encoder_hidden_states": torch.randn(rows, 5, 20),
@@ -74,7 +81,6 @@ def see(model: Any, rows: int, frames: int, height: int, width: int, first: floa
         "clip_encoder_hidden_states": torch.randn(rows, 24),
         "clip_attention_mask": torch.zeros(rows, 3),
     }
-    return model(latents, **arguments, cache=RunCache()).sample
 
 
 def see_plain(model: Any, *clip: int) -> Tensor:
@@ -93,6 +99,29 @@ def test_clips_of_each_size_use_the_graphs_of_the_warm_up(model: Any, clip: tupl
     result, expected = see(model, *clip), see_plain(model, *clip)
     assert not torch.equal(result, expected)  # the graphs add in another order
     assert (result - expected).norm() <= 1e-5 * expected.norm()
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_bfloat16_has_at_most_1_05_times_the_error_of_the_plain_computation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled_blocks, "WARM_UP_ROWS", (2,))
+    model = new_model(num_layers=1, enable_uvit=False).bfloat16()
+    arguments = random_arguments(*CLIPS[0])
+    timestep = {"timestep": arguments.pop("timestep")}
+    rounded = {name: value.bfloat16() for name, value in arguments.items()}
+    doubled = {name: value.double() for name, value in rounded.items()} | timestep
+    arguments = rounded | timestep
+    exact = copy.deepcopy(model).double()(**doubled).sample
+    with torch.enable_grad():
+        plain_error = model(**arguments).sample.detach() - exact  # the modules' own forward
+    compile_blocks(model, backend="eager")
+    found = compiled_blocks_of(model)
+    assert found is not None
+    found.stance = "fail_on_recompile"
+    error = model(**arguments, cache=RunCache()).sample - exact
+    assert error.norm() <= 1.05 * plain_error.norm()
+    towards = (error * exact.sign()).flatten()
+    assert towards.mean().abs() <= 0.25 * towards.std()
 
 
 @pytest.mark.slow

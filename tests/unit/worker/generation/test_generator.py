@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 from easyanimate.errors import CheckpointError, Interrupted, NotFinite
 from easyanimate.files.video_file import probe
+from easyanimate.transformer.inference.compiled_blocks import compile_blocks, compiled_blocks_of
 from jobs.model.request import VideoRequest
 from jobs.model.states import Phase
 from worker.generation.generator import VideoGenerator
@@ -181,6 +183,23 @@ def test_blocks_are_compiled_when_a_model_is_loaded_in_the_profile_normal(
     events = {line["event"]: line for line in logs}
     assert events["blocks.compiled"]["seconds"] == 1.5
     assert '"low"' in events["blocks.not_compiled"]["reason"]
+
+
+@pytest.mark.slow
+def test_guided_clips_are_computed_by_the_graphs_of_the_load(
+    models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("easyanimate.transformer.inference.compiled_blocks.WARM_UP_ROWS", (2,))  # half of the graphs
+    monkeypatch.setattr(
+        "worker.generation.load_pipeline.compile_blocks", partial(compile_blocks, backend="eager")
+    )  # needs no C++ compiler
+    maker = VideoGenerator.load(models_dir / MODEL, "cpu", "float32", compile="blocks")
+    compiled = compiled_blocks_of(maker.pipe.transformer)
+    assert compiled is not None
+    compiled.stance = "fail_on_recompile"
+    make(maker, tmp_path / "video.mp4", guidance_scale=2.0, num_frames=8)
+    make(maker, tmp_path / "larger.mp4", guidance_scale=2.0, width=64, negative_prompt="a blurred picture")
+    assert json.loads((tmp_path / "manifest.json").read_text())["compiled"] == "blocks"
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
