@@ -33,7 +33,9 @@ class LoraBody(RequestModel):
     def _has_name(cls, values: Any) -> Any:
         is_object = isinstance(values, dict)
         if not is_object or (values.keys() <= cls.model_fields.keys() and not values.get("name")):
-            raise PydanticCustomError("lora_name", 'needs a name in every entry, as in [{"name": "watercolour"}]')
+            raise PydanticCustomError(
+                "lora_name", 'needs an object with a name in every entry, as in [{"name": "watercolour"}]'
+            )
         return values
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from PIL import Image
 from redis import Redis
 from schemathesis.checks import not_a_server_error
@@ -40,6 +40,7 @@ from tests.job_store import JobStore
 KEY = "sk-of-the-document"
 AUTH = {"Authorization": f"Bearer {KEY}"}
 EXAMPLES = 8
+SUCCESS = {200, 201, 204}
 
 CHECKS = [
     not_a_server_error,
@@ -55,13 +56,18 @@ calls = count()
 valid_ids: dict[str, list[str]] = {}  # by the name of a path parameter
 
 
+def ids_of(operation: str, name: str) -> list[str]:
+    """The ids of real videos, files and so on for a path parameter; none for others."""
+    return valid_ids.get(f"{operation} {name}") or valid_ids.get(name, [])
+
+
 @schema.hook
 def map_path_parameters(context: schemathesis.HookContext, path_parameters: dict[str, Any] | None) -> dict[str, Any]:
     """Replaces two of three ids by valid ones."""
     values = {}
     for name, value in (path_parameters or {}).items():
         place = zlib.crc32(repr(value).encode())
-        ids = valid_ids.get(f"{context.operation.label} {name}") or valid_ids.get(name, [])
+        ids = ids_of(context.operation.label, name)
         values[name] = ids[place % len(ids)] if ids and place % 3 else value
     return values
 
@@ -71,7 +77,7 @@ def statuses() -> Iterator[dict[str, set[int]]]:
     """The statuses of the responses by operation. Each operation that was tested has had a successful one."""
     statuses: dict[str, set[int]] = {}
     yield statuses
-    assert [label for label, codes in statuses.items() if not codes & {200, 201, 204}] == []
+    assert [label for label, codes in statuses.items() if not codes & SUCCESS] == []
 
 
 @pytest.fixture(scope="module")
@@ -143,9 +149,9 @@ def image_bytes() -> bytes:
 
 
 @schema.parametrize()
+@seed(2)
 @settings(
     max_examples=EXAMPLES,
-    derandomize=True,
     deadline=None,
     database=None,
     phases=[Phase.explicit, Phase.generate],
@@ -155,6 +161,8 @@ def test_every_response_is_documented_and_no_server_error(
     case: schemathesis.Case, url: str, statuses: dict[str, set[int]]
 ) -> None:
     _vary(case)
+    if not statuses.get(case.operation.label, set()) & SUCCESS:
+        _insert_real_ids(case)
     answer = case.call(base_url=url, headers=AUTH, timeout=240)
     statuses.setdefault(case.operation.label, set()).add(answer.status_code)
     case.validate_response(answer, checks=CHECKS, headers=AUTH)
@@ -169,3 +177,10 @@ def _vary(case: schemathesis.Case) -> None:
     body = case.body if isinstance(case.body, dict) else {}
     if isinstance(video := body.get("video"), dict) and video.get("id") == VIDEO_ID:
         case.body = {**body, "video": {**video, "id": valid_ids["video_id"][0]}}
+
+
+def _insert_real_ids(case: schemathesis.Case) -> None:
+    """Gives each path parameter a value that exists."""
+    for name in case.path_parameters:
+        if ids := ids_of(case.operation.label, name):
+            case.path_parameters[name] = ids[0]

@@ -51,7 +51,7 @@ def test_a_null_field_counts_as_absent(field: str) -> None:
         ({"prompt": "a", "webhook": {"urls": "x"}}, "webhook.urls", "did you mean webhook.url?"),
         ({"prompt": "a", "loras": [{"name": "b", "scale": 3}]}, "loras.scale", "loras.scale must be at most 2, got 3"),
         ({"prompt": "a", "loras": ["b"]}, "loras", 'as in [{"name": "watercolour"}]'),
-        ({"prompt": "a", "loras": [None]}, "loras", "loras needs a name in every entry"),
+        ({"prompt": "a", "loras": [None]}, "loras", "loras needs an object with a name in every entry"),
         ({"prompt": "a", "metadata": {"k": None}}, "metadata.k", "metadata.k must be text, got null"),
         ({"prompt": "\u200b\ufeff\0 "}, "prompt", "prompt is blank; describe what"),
         ({"prompt": "a", "seed": True}, "seed", "seed must be a whole number, got true"),
