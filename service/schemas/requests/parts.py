@@ -31,11 +31,11 @@ class LoraBody(RequestModel):
     @model_validator(mode="before")
     @classmethod
     def _has_name(cls, values: Any) -> Any:
-        is_object = isinstance(values, dict)
-        if not is_object or (values.keys() <= cls.model_fields.keys() and not values.get("name")):
-            raise PydanticCustomError(
-                "lora_name", 'needs an object with a name in every entry, as in [{"name": "watercolour"}]'
-            )
+        example = 'in every entry, as in [{"name": "watercolour"}]'
+        if not isinstance(values, dict):
+            raise PydanticCustomError("lora_object", f"needs an object with a name {example}")
+        if values.keys() <= cls.model_fields.keys() and not values.get("name"):
+            raise PydanticCustomError("lora_name", f"needs a name {example}")
         return values
 
 
