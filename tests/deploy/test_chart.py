@@ -342,7 +342,10 @@ def test_without_the_setting_nobody_may_change_pods() -> None:
         ((*SMALLEST, "--set", "worker.x=1"), "'worker' not allowed"),
         ((*SMALLEST, "--set", "settings.log_level=info"), "'log_level' does not match"),
         ((*SMALLEST, "--set", "image.service.tag=latest"), "/image/service/tag"),
-        ((*SMALLEST, "--set", "secret.all.S3__SECRET_ACCESS_KEY=null"), "SIGNING_SECRET is needed"),
+        ((*SMALLEST, "--set", "secret.all.S3__SECRET_ACCESS_KEY=null"), "S3__SECRET_ACCESS_KEY are a pair"),
+        ((*SMALLEST, "--set", "secret.s3AccessKeyId="), "S3__SECRET_ACCESS_KEY are a pair"),
+        ((*SMALLEST, "--set", "secret.all.S3__SECRET_ACCESS_KEY=null,secret.s3AccessKeyId="), "SIGNING_SECRET is needed"),
+        ((*SMALLEST, "--set", "secret.all.REDIS_URL=null"), "secret.all.REDIS_URL is needed"),
         ((*SMALLEST, "--set", "secret.keeper.WEBHOOK_SECRET=null"), "WEBHOOK_SECRET is needed"),
         ((*SMALLEST, "--set", "settings.MODERATION_URL=https://m.example"), "MODERATION_SECRET is needed"),
         ((*SMALLEST, "--set", "workers.tiny.autoscaling.enabled=true"), "keda.prometheusAddress is needed"),
@@ -352,6 +355,25 @@ def test_without_the_setting_nobody_may_change_pods() -> None:
 def test_unusable_values_are_refused_with_a_sentence(arguments: tuple[str, ...], message: str) -> None:
     done = helm_template(*arguments)
     assert (done.returncode != 0, message in done.stderr) == (True, True), done.stderr
+
+
+def test_numbers_are_written_in_digits_and_null_means_not_set(tmp_path: Path) -> None:
+    settings = {"MIN_FREE_DISK_BYTES": 1 << 30, "LEASE_S": 8.5, "WEBHOOK_ALLOW_PRIVATE": False, "LOG_LEVEL": None}
+    worker = {"model": "easyanimate-v3-tiny", "gpus": 0, "settings": {"MODEL_MEMORY_BYTES": 32 << 30}}
+    traces = {"endpoint": "http://c:4318", "variables": {"BSP_MAX_QUEUE_SIZE": 2_000_000, "TRACES_SAMPLER_ARG": 0.1}}
+    values = {"settings": settings, "workers": {"tiny": worker}, "traces": traces}
+    (tmp_path / "values.yaml").write_text(json.dumps(values))
+    variables = environment_of(workloads(rendered("--values", str(tmp_path / "values.yaml")))["worker-tiny"])
+    expected = {
+        "EASYANIMATE_MIN_FREE_DISK_BYTES": "1073741824",
+        "EASYANIMATE_LEASE_S": "8.5",
+        "EASYANIMATE_WEBHOOK_ALLOW_PRIVATE": "false",
+        "EASYANIMATE_MODEL_MEMORY_BYTES": "34359738368",
+        "OTEL_BSP_MAX_QUEUE_SIZE": "2000000",
+        "OTEL_TRACES_SAMPLER_ARG": "0.1",
+    }
+    assert expected.items() <= variables.items()
+    assert "EASYANIMATE_LOG_LEVEL" not in variables
 
 
 def test_names_fit_for_a_long_release() -> None:

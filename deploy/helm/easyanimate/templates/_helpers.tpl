@@ -89,7 +89,16 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- $secrets | toJson -}}
 {{- end }}
 
-{{/* Call: (dict "root" $ "settings" dict "own" dict "secrets" dict). Names are without EASYANIMATE_. */}}
+{{/* A value as the text of a variable. Numbers of files of values are floats: 1e+06 is no number of a setting. */}}
+{{- define "easyanimate.text" -}}
+{{- if kindIs "float64" . }}{{ if eq (floor .) . }}{{ printf "%.0f" . }}{{ else }}{{ . }}{{ end }}
+{{- else if not (kindIs "invalid" .) }}{{ . }}{{ end }}
+{{- end }}
+
+{{/*
+Call: (dict "root" $ "settings" dict "own" dict "secrets" dict). Names are without EASYANIMATE_. Null and an empty text mean
+not set.
+*/}}
 {{- define "easyanimate.environment" -}}
 {{- $s3 := .root.Values.s3 -}}
 {{- $common := dict "DATA_DIR" "/data" "STORAGE" "s3" "S3__BUCKET" $s3.bucket "S3__PREFIX" $s3.prefix -}}
@@ -100,16 +109,24 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- range $setting, $_ := .secrets }}
 {{- $_ := set $common (printf "%s_FILE" $setting) (printf "/run/secrets/easyanimate/%s" $setting) }}
 {{- end -}}
+{{- $names := list }}
 {{- range $name, $value := mergeOverwrite $common .settings .root.Values.settings .own }}
-{{- if ne (toString $value) "" }}
-- {name: EASYANIMATE_{{ $name }}, value: {{ $value | toString | quote }}}
+{{- with include "easyanimate.text" $value }}
+{{- $names = append $names (trimSuffix "_FILE" $name) }}
+- {name: EASYANIMATE_{{ $name }}, value: {{ . | quote }}}
 {{- end }}
+{{- end }}
+{{- if not (has "REDIS_URL" $names) }}
+{{- fail "secret.all.REDIS_URL is needed: all processes use the same Redis" }}
+{{- end }}
+{{- if ne (has "S3__SECRET_ACCESS_KEY" $names) (or (has "S3__ACCESS_KEY_ID" $names) (ne .root.Values.secret.s3AccessKeyId "")) }}
+{{- fail "secret.s3AccessKeyId and secret.all.S3__SECRET_ACCESS_KEY are a pair: set both, or an empty text and null" }}
 {{- end }}
 {{- with .root.Values.traces }}
 {{- if .endpoint }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
 {{- range $name, $value := .variables }}
-- {name: OTEL_{{ $name }}, value: {{ $value | toString | quote }}}
+- {name: OTEL_{{ $name }}, value: {{ include "easyanimate.text" $value | quote }}}
 {{- end }}
 {{- end }}
 {{- end }}
