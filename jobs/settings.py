@@ -28,6 +28,9 @@ from jobs.secret_files import SUFFIX, SecretFileSettings, secret_fields, undecod
 
 SIGNING_KEY = re.compile(r"whsec_[A-Za-z0-9+/]{32,88}={0,2}")
 KEY_PREFIX = re.compile(r"((?!\.{1,2}/)[A-Za-z0-9._-]+/)+")
+BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}|arn:\S+")  # as boto3 accepts it
+REGION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")  # likewise
+EXAMPLES = frozenset({"change-me", "REPLACE-ME"})  # what examples of settings have, and had, in the place of a secret
 
 
 class S3Settings(BaseModel, frozen=True, extra="forbid"):
@@ -58,6 +61,31 @@ class S3Settings(BaseModel, frozen=True, extra="forbid"):
             return values
         files = {path[-1] + SUFFIX.lower() for path in secret_fields(cls)}
         return {name: value for name, value in values.items() if name not in files}
+
+    @field_validator("bucket")
+    @classmethod
+    def _check_bucket(cls, name: str) -> str:
+        if not BUCKET.fullmatch(name):
+            message = "must be the name of a bucket alone, such as videos; the setting S3__PREFIX is for a path in it"
+            raise ValueError(f"{message}, got {name!r}")
+        return name
+
+    @field_validator("region")
+    @classmethod
+    def _check_region(cls, name: str) -> str:
+        if not REGION.fullmatch(name):
+            raise ValueError(f"must be the name of a region, such as eu-central-1, got {name!r}")
+        return name
+
+    @field_validator("access_key_id")
+    @classmethod
+    def _check_key_id(cls, text: str | None) -> str | None:
+        return text and not_an_example(text)
+
+    @field_validator("secret_access_key")
+    @classmethod
+    def _check_secret_key(cls, secret: SecretStr | None) -> SecretStr | None:
+        return secret and SecretStr(not_an_example(secret.get_secret_value()))
 
     @field_validator("prefix")
     @classmethod
@@ -92,6 +120,13 @@ def check_url(text: str, example: str) -> str:
         raise ValueError(message) from error
     if not is_valid or url.query or url.fragment or "@" in url.netloc or text != text.strip():
         raise ValueError(message)
+    return text
+
+
+def not_an_example(text: str) -> str:
+    """Returns `text` if it is not what an example has in the place of a secret. Raises ValueError."""
+    if text in EXAMPLES:
+        raise ValueError(f"`{text}` is from an example that all readers know: set a value of your own")
     return text
 
 
@@ -133,7 +168,11 @@ class Settings(SecretFileSettings):
     @field_validator("redis_url")
     @classmethod
     def _can_be_read(cls, url: SecretStr) -> SecretStr:
-        parse_redis_url(url.get_secret_value())
+        text = url.get_secret_value()
+        parse_redis_url(text)
+        for example in EXAMPLES:
+            if f":{example}@" in text:
+                raise ValueError(f"its password `{example}` is from an example that all readers know: set your own")
         return url
 
     @field_validator("redis_prefix")
@@ -145,6 +184,22 @@ class Settings(SecretFileSettings):
     @classmethod
     def _check_public_url(cls, text: str) -> str:
         return check_url(text, "https://example.com/video")
+
+    @field_validator("signing_secret", "webhook_secret")
+    @classmethod
+    def _check_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        return secret and SecretStr(not_an_example(secret.get_secret_value()))
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _can_sign(cls, secret: SecretStr | None) -> SecretStr | None:
+        """Accepts what the library of Standard Webhooks does: base64 with or without `whsec_` and padding."""
+        try:
+            if secret is not None and not base64.b64decode(f"{secret.get_secret_value().removeprefix('whsec_')}=="):
+                raise ValueError("it is empty")
+        except ValueError as error:
+            raise ValueError("cannot sign; it must be whsec_ and the result of `openssl rand -base64 32`") from error
+        return secret
 
     @field_validator("moderation_url")
     @classmethod

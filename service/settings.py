@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from jobs.model.limits import Limits
-from jobs.settings import Settings
+from jobs.settings import EXAMPLES, Settings
 
 MIB = 1 << 20
 DAY_S = 86_400
@@ -77,13 +77,17 @@ class ServiceSettings(Settings):
     @field_validator("api_keys", "forwarded_allow_ips", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
+        """The parts between commas; a file of keys may have one in each line."""
+        parts = re.split(r"[,\r\n]", value) if isinstance(value, str) else None
+        return value if parts is None else tuple(part.strip() for part in parts if part.strip())
 
     @field_validator("api_keys")
     @classmethod
     def _refuse_example(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if SecretStr("change-me") in keys:
-            raise ValueError("`change-me` was an example that all readers know: `openssl rand -hex 24` creates a key")
+        for example in sorted(EXAMPLES):
+            if SecretStr(example) in keys:
+                message = f"`{example}` is from an example that all readers know"
+                raise ValueError(f"{message}: `openssl rand -hex 24` creates a key")
         return keys
 
     @field_validator("host")

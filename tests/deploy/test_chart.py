@@ -344,7 +344,10 @@ def test_without_the_setting_nobody_may_change_pods() -> None:
         ((*SMALLEST, "--set", "image.service.tag=latest"), "/image/service/tag"),
         ((*SMALLEST, "--set", "secret.all.S3__SECRET_ACCESS_KEY=null"), "S3__SECRET_ACCESS_KEY are a pair"),
         ((*SMALLEST, "--set", "secret.s3AccessKeyId="), "S3__SECRET_ACCESS_KEY are a pair"),
-        ((*SMALLEST, "--set", "secret.all.S3__SECRET_ACCESS_KEY=null,secret.s3AccessKeyId="), "SIGNING_SECRET is needed"),
+        (
+            (*SMALLEST, "--set", "secret.all.S3__SECRET_ACCESS_KEY=null,secret.s3AccessKeyId="),
+            "SIGNING_SECRET is needed",
+        ),
         ((*SMALLEST, "--set", "secret.all.REDIS_URL=null"), "secret.all.REDIS_URL is needed"),
         ((*SMALLEST, "--set", "secret.keeper.WEBHOOK_SECRET=null"), "WEBHOOK_SECRET is needed"),
         ((*SMALLEST, "--set", "settings.MODERATION_URL=https://m.example"), "MODERATION_SECRET is needed"),

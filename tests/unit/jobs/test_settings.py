@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from jobs.invalid_settings import InvalidSettings
 from jobs.settings import S3Settings, Settings
-from jobs.webhooks.signature import check_secret
+from jobs.webhooks.signature import check_secret, signed_headers
 
 SIGNING_SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
@@ -53,6 +53,36 @@ def test_an_impossible_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: s
         Settings()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("S3__REGION", "eu central 1", "must be the name of a region, such as eu-central-1"),
+        ("S3__REGION", "eu-central-1 ", "must be the name of a region"),
+        ("S3__BUCKET", "s3://videos/clips", "must be the name of a bucket alone"),
+        ("WEBHOOK_SECRET", "whsec_", "cannot sign"),
+        ("WEBHOOK_SECRET", "whsec_abcde", "cannot sign"),
+        ("WEBHOOK_SECRET", "REPLACE-ME", "`REPLACE-ME` is from an example"),
+        ("SIGNING_SECRET", "change-me", "`change-me` is from an example"),
+        ("S3__SECRET_ACCESS_KEY", "REPLACE-ME", "`REPLACE-ME` is from an example"),
+        ("REDIS_URL", "redis://default:REPLACE-ME@10.0.0.1:6379/0", "its password `REPLACE-ME` is from an example"),
+    ],
+)
+def test_a_value_that_no_process_could_use_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
+) -> None:
+    monkeypatch.setenv(f"EASYANIMATE_{name}", value)
+    with pytest.raises(InvalidSettings) as refusal:
+        Settings.read()
+    (fault,) = refusal.value.faults
+    assert fault.startswith(f"EASYANIMATE_{name}: {reason}")
+
+
+@pytest.mark.parametrize("secret", ["whsec_c2VjcmV0", "c2VjcmV0", "0" * 64, "whsec_c2VjcmV0MQ"])
+def test_what_the_library_of_webhooks_signs_with_is_accepted(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    monkeypatch.setenv("EASYANIMATE_WEBHOOK_SECRET", secret)
+    assert signed_headers([Settings.read().secret_for("webhook")], "evt_1", "{}", 1.0)["webhook-signature"]
+
+
 def test_settings_cannot_be_changed_afterwards() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().public_url = "x"  # type: ignore[misc]
@@ -61,7 +91,7 @@ def test_settings_cannot_be_changed_afterwards() -> None:
 def test_no_secret_is_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EASYANIMATE_S3__ACCESS_KEY_ID", "key")
     for name in ("REDIS_URL", "SIGNING_SECRET", "WEBHOOK_SECRET", "S3__SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(f"EASYANIMATE_{name}", "redis://:hush@host/0")
+        monkeypatch.setenv(f"EASYANIMATE_{name}", "redis://:hush@host/10")
     assert "hush" not in f"{Settings()!r} {Settings()}"
 
 

@@ -1,5 +1,7 @@
 """The front end never starts without authentication on a public address."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -43,9 +45,15 @@ def test_keys_are_a_comma_separated_list_and_not_in_repr(monkeypatch: pytest.Mon
     assert "two" not in repr(settings)
 
 
-@pytest.mark.parametrize("keys", ["change-me", "one, change-me"])
-def test_the_key_of_an_old_example_is_refused(keys: str) -> None:
-    with pytest.raises(ValidationError, match=r"`change-me` was an example .* `openssl rand -hex 24` creates a key"):
+def test_a_file_of_keys_may_have_one_in_each_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("one\ntwo,three\r\n\n")
+    monkeypatch.setenv("EASYANIMATE_API_KEYS_FILE", str(tmp_path / "keys"))
+    assert [key.get_secret_value() for key in ServiceSettings().api_keys] == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("keys", ["change-me", "one, change-me", "REPLACE-ME"])
+def test_the_key_of_an_example_is_refused(keys: str) -> None:
+    with pytest.raises(ValidationError, match=r"` is from an example .* `openssl rand -hex 24` creates a key"):
         ServiceSettings(host="0.0.0.0", api_keys=keys)
 
 
