@@ -103,10 +103,10 @@ class Verdict:
 
 
 class ModerationReply(BaseModel):
-    """The reply of the hook; other fields are ignored."""
+    """The reply of the hook; other fields are ignored. A reason that is no text is left out: the verdict counts."""
 
     allow: StrictBool
-    reason: str | None = None
+    reason: Any = None
 
 
 class ModerationHook:
@@ -187,9 +187,10 @@ def refusal_sentence(subject: str, verdict: Verdict) -> str:
     return f"the operator's moderation refuses {subject}" + (f": {verdict.reason}" if verdict.reason else "")
 
 
-def _plain_reason(reason: str | None) -> str:
-    """The reason on one line, without characters that a terminal would act on."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in reason or "")
+def _plain_reason(reason: Any) -> str:
+    """The reason on one line, without characters that a terminal would act on; empty if it is no text."""
+    text = reason if isinstance(reason, str) else ""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
     return " ".join(printable.split())[:MAX_REASON_CHARS]
 
 

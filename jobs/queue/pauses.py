@@ -15,7 +15,7 @@ from jobs.model.stored import StoredModel, parse_stored_hash
 from jobs.queue.tickets import reconcile_tickets
 from jobs.redis import keys
 from jobs.redis.connection import redis_errors
-from jobs.redis.unreadable import report_unreadable
+from jobs.redis.unreadable import reads_hash, report_unreadable
 
 MAX_REASON_CHARS = 200
 
@@ -62,9 +62,9 @@ class Pauses:
 
     def get(self, model: str) -> StoredPause | None:
         """The pause of this queue; None while it is not paused. One that this release cannot read has no details."""
-        with redis_errors():
-            fields = cast(dict[bytes, bytes], self.redis.hgetall(keys.paused_key(model)))
         try:
+            with redis_errors(), reads_hash():
+                fields = cast(dict[bytes, bytes], self.redis.hgetall(keys.paused_key(model)))
             return parse_stored_hash(StoredPause, fields) if fields else None
         except RecordUnreadable as error:
             report_unreadable(self.redis, "pause", model, error)

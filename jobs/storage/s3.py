@@ -13,7 +13,7 @@ from jobs.storage.content_disposition import attachment
 from jobs.storage.interface import ListedObject, StoredObject
 from jobs.storage.paths import FOLDERS, content_type_of
 from jobs.storage.s3_client import open_client, upload_checksum
-from jobs.storage.s3_errors import ADVICE, s3_errors
+from jobs.storage.s3_errors import no_such_bucket, required, s3_errors
 from jobs.storage.s3_lifecycle import set_lifecycle
 
 if TYPE_CHECKING:
@@ -62,9 +62,24 @@ class S3Storage:
 
     def stat(self, key: str) -> StoredObject:
         """Returns size, type and etag of the object. Raises KeyError."""
-        with s3_errors(key):
-            head = self.client.head_object(Bucket=self.bucket, Key=self.prefix + key)
-        return StoredObject(head["ContentLength"], head["ContentType"], head["ETag"])
+        try:
+            with s3_errors(key):
+                head = self.client.head_object(Bucket=self.bucket, Key=self.prefix + key)
+        except KeyError:
+            self._check_bucket()
+            raise
+        content_type = head.get("ContentType", content_type_of(key))
+        return StoredObject(required(head, "ContentLength"), content_type, required(head, "ETag"))
+
+    def _check_bucket(self) -> None:
+        """Raises StorageRefused if there is no bucket: a HEAD of its objects has the answer of a missing object."""
+        try:
+            with s3_errors(self.bucket):
+                self.client.head_bucket(Bucket=self.bucket)
+        except KeyError as error:
+            raise no_such_bucket() from error
+        except StorageUnavailable:  # not every key may look at the bucket
+            return
 
     def read(self, key: str, start: int, length: int) -> Iterator[bytes]:
         """Yields `length` bytes from byte `start` on, in chunks. Raises KeyError.
@@ -80,7 +95,7 @@ class S3Storage:
                     response = self.client.get_object(
                         Bucket=self.bucket, Key=self.prefix + key, Range=span, **condition
                     )
-                    etag = response["ETag"]
+                    etag = required(response, "ETag")
                     for chunk in response["Body"].iter_chunks(CHUNK_BYTES):
                         start += len(chunk)
                         yield chunk
@@ -150,7 +165,7 @@ class S3Storage:
             with s3_errors(self.bucket):
                 self._check_client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1)
         except KeyError as error:
-            raise StorageRefused(f"the object store refused with NoSuchBucket: {ADVICE['NoSuchBucket']}") from error
+            raise no_such_bucket() from error
 
     def is_versioned(self) -> bool | None:
         """Whether the bucket keeps old versions of objects; None if the store does not say so."""

@@ -1,7 +1,8 @@
 """Translates errors of boto3: a missing object, a store that is unavailable or full, or a refusal with advice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import (
@@ -69,6 +70,19 @@ def s3_errors(key: str) -> Iterator[None]:
         raise StorageRefused(f"the settings of the object store are invalid: {error}") from error
     except BotoCoreError as error:
         raise _unavailable(error) from error
+
+
+def required(response: Mapping[str, Any], field: str) -> Any:
+    """A field that the answer for an object has. Raises StorageUnavailable: without it, another server has answered."""
+    value = response.get(field)
+    if value is None:
+        raise StorageUnavailable(f"the answer for an object has no {field}: it is not that of an object store")
+    return value
+
+
+def no_such_bucket() -> StorageRefused:
+    """The error of a bucket that does not exist."""
+    return StorageRefused(f"the object store refused with NoSuchBucket: {ADVICE['NoSuchBucket']}")
 
 
 def _from_response(error: ClientError, key: str) -> Exception:

@@ -132,3 +132,10 @@ def test_a_retired_model_is_not_paused_when_a_worker_brings_it_back(
     assert registry.retire(MODEL) == 0
     registry.announce(card, "worker-2")
     assert registry.idle_reason(MODEL) is None
+
+
+def test_a_pause_of_another_type_pauses_without_details_and_can_be_resumed(redis: Redis, pauses: Pauses) -> None:
+    redis.set(paused_key(MODEL), "1")
+    assert (pauses.is_paused(MODEL), pauses.get(MODEL)) == (True, StoredPause())
+    assert pauses.resume(MODEL)
+    assert pauses.get(MODEL) is None

@@ -187,6 +187,14 @@ def test_a_reply_without_a_verdict_is_a_failure_and_the_setting_decides(
     assert answers["refuse"].json()["error"]["message"].startswith("the prompt is refused: it could not be checked")
 
 
+@pytest.mark.parametrize("reason", [5, ["weapon"], {"category": "weapon"}])
+def test_a_refusal_whose_reason_is_no_text_is_a_refusal(urls: dict[str, str], hook: Hook, reason: Any) -> None:
+    hook.reply = lambda _: {"allow": False, "reason": reason}
+    answer = httpx.post(f"{urls['allow']}/v1/videos", json=BODY, timeout=60)
+    assert answer.status_code == 403
+    assert answer.json()["error"]["message"] == "the operator's moderation refuses the prompt"
+
+
 @pytest.mark.parametrize("status", [201, 302, 404, 500, 503])
 def test_another_status_is_a_failure(client: httpx.Client, hook: Hook, status: int) -> None:
     hook.status = status

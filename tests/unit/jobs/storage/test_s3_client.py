@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
+from jobs.errors import StorageRefused, StorageUnavailable
 from jobs.settings import S3Settings
 from jobs.storage.s3 import S3Storage
 
@@ -74,3 +75,39 @@ def test_the_setting_overrides_the_automatic_checksum(tmp_path: Path) -> None:
 def test_the_setting_decides_how_a_bucket_is_addressed(style: str, begins: str, tmp_path: Path) -> None:
     (request,) = sent(settings_for("https://store.example", addressing_style=style), tmp_path, 10)
     assert request.url.startswith(begins)
+
+
+def answering(object_answer: tuple[int, dict[str, str]], bucket_status: int = 200) -> S3Storage:
+    """A storage whose objects and whose bucket have these answers."""
+    storage = S3Storage(settings_for("http://127.0.0.1:9000", addressing_style="path"), tries=1)
+
+    def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        is_bucket = request.url.endswith("/videos")
+        status, headers = (bucket_status, {}) if is_bucket else object_answer
+        return _Answer(request.url, status, headers, b"")
+
+    storage.client.meta.events.register("before-send.s3", answer)
+    return storage
+
+
+def test_the_page_of_a_balancer_is_no_missing_object() -> None:
+    storage = answering((200, {"Content-Length": "512", "Content-Type": "text/html"}))
+    for call in (lambda: storage.stat("a/video.mp4"), lambda: list(storage.read("a/video.mp4", 0, 10))):
+        with pytest.raises(StorageUnavailable, match="has no ETag: it is not that of an object store"):
+            call()
+
+
+def test_a_size_that_is_not_named_is_no_missing_object() -> None:
+    with pytest.raises(StorageUnavailable, match="has no ContentLength"):
+        answering((200, {"ETag": '"1"'})).stat("a/video.mp4")
+
+
+def test_an_object_of_a_bucket_that_does_not_exist_is_not_missing_but_refused() -> None:
+    with pytest.raises(StorageRefused, match="NoSuchBucket: there is no such bucket"):
+        answering((404, {}), bucket_status=404).stat("a/video.mp4")
+
+
+@pytest.mark.parametrize("bucket_status", [200, 403, 503])
+def test_an_object_is_missing_if_the_bucket_exists_or_may_not_be_looked_at(bucket_status: int) -> None:
+    with pytest.raises(KeyError):
+        answering((404, {}), bucket_status).stat("a/video.mp4")
