@@ -15,6 +15,7 @@ from jobs.model.states import FINAL_STATES, Priority, State
 from jobs.queue import fair_queue
 from jobs.queue.registry import Registry
 from jobs.redis.health import WritableCheck
+from jobs.redis.unreadable import SetAside
 from jobs.store import counters
 from jobs.store.attempt_log import Outcome
 from jobs.store.transitions import JobTable
@@ -93,6 +94,7 @@ class InstallationCollector(Collector):
         self.table = table
         self.writable = writable
         self.registry = Registry(table.redis)
+        self.unreadable = SetAside(table.redis, "queue")  # models whose numbers cannot be read
 
     def collect(self) -> Iterator[Metric]:
         """All metrics of the installation."""
@@ -113,25 +115,28 @@ class InstallationCollector(Collector):
         yield from metrics
 
     def _queues(self, cards: Sequence[ModelCard]) -> Iterator[Metric]:
-        depth, waiting, age, wait, running, workers, loaded, idle, paused = families = [
-            *map(gauge_family, QUEUE_GAUGES)
-        ]
+        families = [*map(gauge_family, QUEUE_GAUGES)]
         for model in (card.name for card in cards):
-            load = self.table.load(model)
-            for priority, count in load.waiting.items():
-                waiting.add_metric([model, priority], count)
-            for reason, count in self.registry.idle_workers(model).items():
-                idle.add_metric([model, reason], count)
-            pause = self.registry.pauses.get(model)
-            paused.add_metric([model, pause.reason if pause else ""], float(pause is not None))
-            if pause is None and (wait_s := load.wait_s(load.depth)) is not None:
-                wait.add_metric([model], wait_s)
-            depth.add_metric([model], load.depth)
-            age.add_metric([model], self._head_age_s(model))
-            running.add_metric([model], load.running)
-            workers.add_metric([model], load.workers)
-            loaded.add_metric([model], self.registry.loaded_workers(model))
+            with self.unreadable.guard(model):
+                self._add_queue(families, model)
         yield from families
+
+    def _add_queue(self, families: Sequence[GaugeMetricFamily], model: str) -> None:
+        depth, waiting, age, wait, running, workers, loaded, idle, paused = families
+        load = self.table.load(model)
+        for priority, count in load.waiting.items():
+            waiting.add_metric([model, priority], count)
+        for reason, count in self.registry.idle_workers(model).items():
+            idle.add_metric([model, reason], count)
+        pause = self.registry.pauses.get(model)
+        paused.add_metric([model, pause.reason if pause else ""], float(pause is not None))
+        if pause is None and (wait_s := load.wait_s(load.depth)) is not None:
+            wait.add_metric([model], wait_s)
+        depth.add_metric([model], load.depth)
+        age.add_metric([model], self._head_age_s(model))
+        running.add_metric([model], load.running)
+        workers.add_metric([model], load.workers)
+        loaded.add_metric([model], self.registry.loaded_workers(model))
 
     def _installation(self) -> Iterator[Metric]:
         receivers, due_at = Deliveries(self.table.redis).backlog()

@@ -129,7 +129,8 @@ redis.call('ZADD', KEYS[4], string.format('%.0f', score), ARGV[1])
 # KEYS: the waiting jobs of some priorities, what the keys of records, of running jobs and of shared runs begin with.
 # ARGV: jobs that the worker cannot run. A job without a record, or whose record is not queued, is removed. A job of
 # ARGV, with a state of a newer release, whose owner has reached the limit of running jobs, or whose work another job
-# does now, is skipped and keeps its place. A record that is no hash is returned, and the worker reports it.
+# does now, is skipped and keeps its place. A record that is no hash is returned, and the worker reports it; likewise a
+# job whose owner or work has a key of another type.
 _NOT_WAITING = ", ".join(f"""['"{state}"'] = true""" for state in State if state is not State.QUEUED)
 FIRST = (
     f"local not_waiting = {{{_NOT_WAITING}}}"
@@ -138,10 +139,11 @@ local records, running, runs = KEYS[#KEYS - 2], KEYS[#KEYS - 1], KEYS[#KEYS]
 local function text(json) return string.sub(json or '', 2, -2) end
 local function must_wait(id, job)
   local most = tonumber(job[3] or '')
-  if most and redis.call('SCARD', running .. text(job[2])) >= most then return true end
+  local count = most and redis.pcall('SCARD', running .. text(job[2]))
+  if type(count) == 'number' and count >= most then return true end
   if not job[4] or job[4] == 'null' then return false end
-  local run = redis.call('GET', runs .. text(job[4]))
-  return run and run ~= id
+  local run = redis.pcall('GET', runs .. text(job[4]))
+  return type(run) == 'string' and run ~= id
 end
 local skipped, excluded = {}, {}
 for _, job in ipairs(ARGV) do excluded[job] = true end

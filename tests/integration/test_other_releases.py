@@ -488,6 +488,17 @@ def test_measured_times_that_are_no_numbers_are_unknown(installation: Installati
     assert installation.client.get(f"/v1/models/{MODEL}").json()["unserved_since"] is None
 
 
+def test_a_queue_with_a_number_of_another_type_is_left_out_of_the_metrics(installation: Installation) -> None:
+    redis, card = installation.redis, json.loads(installation.redis.hget("models", MODEL))
+    redis.hset("models", "odd", json.dumps(card | {"name": "odd"}))
+    redis.set("model:odd:loaded", "of another type")
+    response = installation.client.get("/metrics")
+    assert response.status_code == 200
+    assert f'easyanimate_workers_loaded{{model="{MODEL}"}}' in response.text
+    assert 'easyanimate_workers_loaded{model="odd"}' not in response.text
+    assert installation.unreadable() == ["queue odd"]
+
+
 def test_names_in_queues_that_are_no_text_stop_no_sweep(installation: Installation) -> None:
     for key in ("jobs:leases", "jobs:deadlines", "sweep:files", "files:expiring"):
         installation.redis.zadd(key, {b"\xff\xfe": 1.0})

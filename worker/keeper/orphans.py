@@ -96,7 +96,7 @@ class _Scan:
         self.jobs: dict[str, Job | None] = {}
         self.unreadable: set[str] = set()
         self.needed: dict[str, bool] = {}
-        self.unrecorded = 0
+        self.unrecorded = self.refusals = 0
 
     def is_orphan(self, item: ListedObject) -> bool:
         if is_window_file(item.key) and item.modified_at < self.windows_before:  # also without an entry in the index
@@ -136,6 +136,12 @@ class _Scan:
             job = read_job(read_all(self.storage, key))
         except KeyError:  # deleted meanwhile
             return False
+        except StorageRefused as error:  # of one object, such as an archived one: keep it
+            self.refusals += 1
+            if self.refusals > MAX_REFUSALS:
+                raise
+            report_unreadable(self.store.redis, "job_file", key, error)
+            return True
         except InvalidJobFile as error:  # perhaps of a later version: keep it
             report_unreadable(self.store.redis, "job_file", key, error)
             return True

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from jobs.errors import QueueUnavailable, RecordUnreadable
+from jobs.model.model_card import Lora
 from jobs.model.states import IdleReason
 from jobs.queue.vocabularies import Vocabulary
 from worker.models.lora_index import list_lora_files
@@ -26,6 +27,7 @@ class Announcer:
     def __init__(self, supervisor: Supervisor) -> None:
         self.supervisor, self.context = supervisor, supervisor.context
         self._announced: set[str] = set()
+        self._loras: tuple[Lora, ...] = ()
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="announcer", daemon=True)
 
@@ -57,20 +59,18 @@ class Announcer:
                 return
 
     def _announce(self, loaded: set[str], idle: IdleReason | None) -> None:
+        self._announce_signer()
         try:
             cards = self.context.served.cards
-            self.supervisor.signers.announce(self.context.marker.credentials.chain)
-            loras = list_lora_files(self.context.settings.models_dir)
+            self._loras = self._list_loras()
             for name, card in cards.items():
-                with_loras = card.model_copy(update={"loras": loras})
+                with_loras = card.model_copy(update={"loras": self._loras})
                 options: dict[str, Any] = {"is_loaded": name in loaded, "idle": idle}
                 self.supervisor.registry.announce(with_loras, self.supervisor.name, **options)
                 self._announced.add(name)
             self._withdraw(self._announced - cards.keys())
             for name in self.context.served.withdrawn:
                 self.supervisor.registry.withdraw(name, self.supervisor.name, is_broken=True)
-        except OSError as error:
-            log.warning("loras.unreadable", reason=error.strerror)
         except QueueUnavailable:
             log.warning("redis.away")
         except Exception:  # without announcements the jobs of these models would wait
@@ -82,6 +82,22 @@ class Announcer:
         except Exception:  # it informs operators only, and must not end the announcements
             log.exception("rq.heartbeat_failed")
         self._announce_vocabularies(self.context.served.cards)
+
+    def _announce_signer(self) -> None:
+        try:
+            self.supervisor.signers.announce(self.context.marker.credentials.chain)
+        except QueueUnavailable:
+            log.warning("redis.away")
+        except Exception:  # it must not stop the announcement of the models
+            log.exception("signer.not_announced")
+
+    def _list_loras(self) -> tuple[Lora, ...]:
+        """The LoRA files; those of the last time while the folder cannot be read, as on a disk of the network."""
+        try:
+            return list_lora_files(self.context.settings.models_dir)
+        except OSError as error:
+            log.warning("loras.unreadable", reason=error.strerror)
+            return self._loras
 
     def _announce_vocabularies(self, cards: Collection[str]) -> None:
         """Announces those of served models. Without one, front ends count no tokens of that model."""

@@ -254,7 +254,15 @@ class Supervisor:
         return reason is None
 
     def _lease(self, job_id: str) -> Job | None:
-        """The job, leased by this worker; None if another worker was faster or the job was withdrawn."""
+        """The job, leased by this worker; None if another worker was faster or the job was withdrawn.
+
+        One that cannot be leased, as with a list of another type, is set aside: the keeper takes it from this worker.
+        """
+        with self._skipped.guard(job_id):
+            return self._lease_readable(job_id)
+        return None
+
+    def _lease_readable(self, job_id: str) -> Job | None:
         store, drain = self.context.store, self.context.drain
         if (job := retry_until_drained(lambda: store.lease(job_id, self.name), drain)) is not None:
             return job

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from redis import WatchError
 
+from jobs.errors import StorageRefused
 from jobs.model.job import Job
 from jobs.model.job_file import NAME, InvalidJobFile, read_job
 from jobs.redis import keys
@@ -92,6 +93,9 @@ def _latest_complete(storage: Storage, job_id: str, file_keys: list[str]) -> Job
         except KeyError:
             why = "its video is missing"
             continue
+        except StorageRefused as error:
+            why = str(error)
+            continue
         if size == result.size_bytes:
             return job
         why = f"its video has {size} bytes of {result.size_bytes}"
@@ -99,13 +103,13 @@ def _latest_complete(storage: Storage, job_id: str, file_keys: list[str]) -> Job
 
 
 def _readable(storage: Storage, file_keys: list[str]) -> Iterator[Job]:
-    """The jobs in these files. Raises InvalidJobFile if none can be read."""
+    """The jobs in these files. Raises InvalidJobFile if none can be read, also if the storage refuses them alone."""
     faults, count = [], 0
     for key in file_keys:
         try:
             yield read_job(read_all(storage, key))
             count += 1
-        except (InvalidJobFile, KeyError) as error:
+        except (InvalidJobFile, KeyError, StorageRefused) as error:
             faults.append(str(error))
     if not count:
         raise InvalidJobFile(faults[0] if faults else f"there is no {NAME}")

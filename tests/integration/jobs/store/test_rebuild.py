@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from jobs.errors import StorageRefused
 from jobs.model.job import Job, Result
 from jobs.model.job_file import job_file_key, write_job
-from jobs.storage.interface import Storage
+from jobs.storage.interface import Storage, StoredObject
 from jobs.storage.local import LocalStorage
 from jobs.storage.paths import input_key, result_key
 from jobs.storage.s3 import S3Storage
@@ -152,3 +153,25 @@ def test_no_webhook_secret_is_in_storage(storage: Storage, finish: Callable[...,
     job = finish()
     assert job.result
     assert b"whsec_" not in b"".join(storage.read(job_file_key(job.result.video_key), 0, 100_000))
+
+
+def test_a_job_file_that_the_storage_refuses_stops_no_rebuild(
+    store: JobStore, storage: Storage, finish: Callable[..., Job], redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archived, archived_video, good = finish(), finish(), finish()
+    assert archived.result
+    assert archived_video.result
+    refused = {job_file_key(archived.result.video_key), archived_video.result.video_key}
+    stat = storage.stat
+
+    def refuse(key: str) -> StoredObject:
+        if key in refused:
+            raise StorageRefused("the object store refused with InvalidObjectState")
+        return stat(key)
+
+    monkeypatch.setattr(storage, "stat", refuse)
+    redis.flushall()
+    result = rebuild_records(store.table, storage, {})
+    assert [job.id for job in result.restored] == [good.id]
+    assert result.unreadable.keys() == {archived.id, archived_video.id}
+    assert all("InvalidObjectState" in reason for reason in result.unreadable.values())

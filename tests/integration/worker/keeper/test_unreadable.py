@@ -13,6 +13,7 @@ from jobs.model.job import Job, new_job_id
 from jobs.model.request import VideoRequest
 from jobs.model.states import State
 from jobs.redis.keys import UNREADABLE_KEY
+from jobs.storage.interface import StoredObject
 from jobs.storage.local import LocalStorage
 from jobs.storage.paths import input_key
 from jobs.storage.uploads import UploadIndex
@@ -151,6 +152,26 @@ def test_the_files_of_an_unreadable_job_are_no_orphans(
     settings = keeper_settings.model_copy(update={"orphan_grace_s": -60.0})
     OrphanSweeper(store.table, locked_storage, settings).sweep()
     assert locked_storage.stat(input_key(job.id, "image.png")).size_bytes == 7
+
+
+def test_a_job_file_that_is_refused_is_kept_and_stops_no_sweep_of_orphans(
+    store: JobStore, locked_storage: LockedStorage, keeper_settings: KeeperSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archived, orphan = "videos/video_archived/1-a/job.json", "videos/video_orphan/1-a/video.mp4"
+    for key in (archived, orphan):
+        locked_storage.put_bytes(key, b"content")
+    stat = locked_storage.stat
+
+    def refuse(key: str) -> StoredObject:
+        if key == archived:
+            raise StorageRefused("the object is archived")
+        return stat(key)
+
+    monkeypatch.setattr(locked_storage, "stat", refuse)
+    settings = keeper_settings.model_copy(update={"orphan_grace_s": -60.0})
+    OrphanSweeper(store.table, locked_storage, settings).sweep()
+    assert [item.key for item in locked_storage.list("videos/")] == [archived]
+    assert store.redis.zrange(UNREADABLE_KEY, 0, -1) == [f"job_file {archived}".encode()]
 
 
 def test_a_storage_that_refuses_everything_ends_the_sweep_of_orphans(

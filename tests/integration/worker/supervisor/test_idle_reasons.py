@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -11,6 +12,7 @@ from structlog.testing import capture_logs
 
 from jobs.errors import QueueUnavailable
 from jobs.queue.registry import Registry
+from jobs.queue.signers import SIGNERS_KEY
 from jobs.queue.vocabularies import VocabularyStore
 from jobs.redis.keys import vocabulary_key
 from tests.integration.worker.conftest import SteppedWorker
@@ -88,6 +90,22 @@ def test_a_refused_vocabulary_does_not_stop_the_withdrawal_of_a_broken_model(
         announcer.stop()
     assert redis.get(vocabulary_key(MODEL)) == b"of another type"
     assert VocabularyStore(redis).digest("second") == VOCABULARY.digest
+
+
+def test_models_are_announced_beside_a_folder_and_a_signer_that_cannot_be_used(
+    worker: SteppedWorker, registry: Registry, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("worker.supervisor.announcer.list_lora_files", refuse)
+    redis.set(SIGNERS_KEY, "of another type")
+    announcer = Announcer(worker.supervisor)
+    with capture_logs() as lines:
+        announcer.start()
+        wait_for_reason(registry, None)
+        announcer.stop()
+    assert {"loras.unreadable", "signer.not_announced"} <= {line["event"] for line in lines}
 
 
 def test_a_refused_announcement_is_one_line_of_the_log(worker: SteppedWorker, monkeypatch: pytest.MonkeyPatch) -> None:

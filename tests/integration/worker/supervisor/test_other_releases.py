@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 import worker.__main__ as program
-from jobs.model.job import Job
+from jobs.model.job import Job, new_job_id
 from jobs.model.states import State
 from jobs.redis.keys import UNREADABLE_KEY
 from tests.integration.worker.conftest import SteppedWorker
@@ -42,6 +42,19 @@ def test_a_worker_runs_the_job_behind_an_unreadable_one(
     assert store.get(good.id).state is State.COMPLETED
     assert redis.zrange(UNREADABLE_KEY, 0, -1) == [f"job {odd.id}".encode()]
     assert store.first_waiting(MODEL) == odd.id  # for a worker of another release
+
+
+@pytest.mark.parametrize("key", ["job:{}:attempts", "running:of:odd"])
+def test_a_worker_runs_the_job_behind_one_that_cannot_be_leased(
+    worker: SteppedWorker, submit: Submit, store: JobStore, redis: Redis, make_request: Callable[..., Any], key: str
+) -> None:
+    request = make_request("a red ball")
+    odd = store.submit(Job(id=new_job_id(), owner="odd", request=request, created_at=store.now(), running_limit=1))
+    good = submit("a red ball")
+    redis.set(key.format(odd.id), "of another type")
+    worker.run_one()
+    assert store.get(good.id).state is State.COMPLETED
+    assert redis.zrange(UNREADABLE_KEY, 0, -1) == [f"job {odd.id}".encode()]
 
 
 def test_a_record_that_becomes_unreadable_during_its_run_does_not_end_the_worker(
