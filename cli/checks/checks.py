@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from cli.checks.moderation import check_moderation
 from cli.checks.result import CheckResult, broken, ok, warning
@@ -31,6 +31,7 @@ from jobs.redis.connection import connect
 from jobs.redis.durability import durability_promise
 from jobs.redis.health import server_problems
 from jobs.redis.keys import UNREADABLE_KEY
+from jobs.redis.refusals import reason_of
 from jobs.secret_files import SUFFIX, secret_fields, variable
 from jobs.settings import Settings
 from jobs.store.transitions import JobTable
@@ -136,16 +137,25 @@ def _workers(redis: Redis) -> Iterator[CheckResult]:
     """A warning for each announced model of which no worker takes jobs."""
     registry, table = Registry(redis), JobTable(redis)
     for card in registry.cards():
-        reason, waiting = registry.idle_reason(card.name), table.queue_depth(card.name)
-        if reason == NO_WORKER:
-            advice = f"start one, or take the model out of the service: `easyanimate models retire {card.name}`"
-            yield warning("workers", f"no worker serves {card.name}; {waiting} jobs wait", advice)
-        elif reason == PAUSED:
-            advice = f"`easyanimate queues list` shows why; `easyanimate queues resume {card.name}` ends the pause"
-            yield warning("workers", f"the queue of {card.name} is paused; {waiting} jobs wait", advice)
-        elif reason is not None:
-            advice = "read the log of its workers; docs/operations/running.md explains the reasons"
-            yield warning("workers", f"no worker takes jobs of {card.name} ({reason}); {waiting} jobs wait", advice)
+        try:
+            reason, waiting = registry.idle_reason(card.name), table.queue_depth(card.name)
+        except ResponseError as error:
+            advice = f"a key of this model holds a value of another type: `easyanimate models retire {card.name}`"
+            yield warning("workers", f"the queue of {card.name} cannot be read: {reason_of(error)}", advice)
+        else:
+            yield from _idle(card.name, reason, waiting)
+
+
+def _idle(model: str, reason: str | None, waiting: int) -> Iterator[CheckResult]:
+    if reason == NO_WORKER:
+        advice = f"start one, or take the model out of the service: `easyanimate models retire {model}`"
+        yield warning("workers", f"no worker serves {model}; {waiting} jobs wait", advice)
+    elif reason == PAUSED:
+        advice = f"`easyanimate queues list` shows why; `easyanimate queues resume {model}` ends the pause"
+        yield warning("workers", f"the queue of {model} is paused; {waiting} jobs wait", advice)
+    elif reason is not None:
+        advice = "read the log of its workers; docs/operations/running.md explains the reasons"
+        yield warning("workers", f"no worker takes jobs of {model} ({reason}); {waiting} jobs wait", advice)
 
 
 def _ownership(settings: Settings) -> Iterator[CheckResult]:

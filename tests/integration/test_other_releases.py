@@ -488,15 +488,23 @@ def test_measured_times_that_are_no_numbers_are_unknown(installation: Installati
     assert installation.client.get(f"/v1/models/{MODEL}").json()["unserved_since"] is None
 
 
-def test_a_queue_with_a_number_of_another_type_is_left_out_of_the_metrics(installation: Installation) -> None:
-    redis, card = installation.redis, json.loads(installation.redis.hget("models", MODEL))
+def test_a_queue_with_a_value_of_another_type_is_left_out(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)  # the check of the device needs seconds
+    redis, client, card = installation.redis, installation.client, json.loads(installation.redis.hget("models", MODEL))
     redis.hset("models", "odd", json.dumps(card | {"name": "odd"}))
-    redis.set("model:odd:loaded", "of another type")
-    response = installation.client.get("/metrics")
-    assert response.status_code == 200
-    assert f'easyanimate_workers_loaded{{model="{MODEL}"}}' in response.text
-    assert 'easyanimate_workers_loaded{model="odd"}' not in response.text
+    redis.set("model:odd:workers", "of another type")
+    answers = {path: client.get(path) for path in ("/metrics", "/readyz", "/v1/queue", "/v1/models")}
+    assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(answers, 200)
+    assert f'easyanimate_queue_depth{{model="{MODEL}"}}' in answers["/metrics"].text
+    assert 'easyanimate_queue_depth{model="odd"}' not in answers["/metrics"].text
+    assert answers["/readyz"].json()["workers"].keys() == {MODEL}
+    assert [queue["model"] for queue in answers["/v1/queue"].json()["data"]] == [MODEL]
+    assert [model["id"] for model in answers["/v1/models"].json()["data"]] == [MODEL]
     assert installation.unreadable() == ["queue odd"]
+    output = " ".join(CliRunner().invoke(command, ["doctor"]).output.split())
+    assert "the queue of odd cannot be read: WRONGTYPE" in output
 
 
 def test_names_in_queues_that_are_no_text_stop_no_sweep(installation: Installation) -> None:

@@ -7,7 +7,7 @@ import structlog
 from jobs.errors import QueueUnavailable, StorageRefused, StorageUnavailable
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import record_key
-from jobs.redis.unreadable import report_unreadable
+from jobs.redis.unreadable import SetAside, report_unreadable
 from jobs.storage.interface import Storage
 from jobs.storage.paths import window_file_keys
 from jobs.storage.windows import StoredWindow, WindowIndex
@@ -28,18 +28,23 @@ class WindowSweeper:
     def __init__(self, store: JobTable, storage: Storage, settings: KeeperSettings) -> None:
         self.store, self.storage, self.settings = store, storage, settings
         self.index = WindowIndex(store.redis)
+        self._owners = SetAside(store.redis, "windows")  # callers whose windows cannot be read
         self._refusals = 0  # in this sweep
 
     def sweep(self) -> None:
         """Sweeps the windows of all callers."""
         self._refusals = 0
-        for owner in self.index.owners():
-            windows = self.index.of(owner)
-            dropped = [window for window in self._to_drop(windows) if self._delete(owner, window)]
-            if dropped:
-                log.info("windows.deleted", owner=owner, count=len(dropped), bytes=sum(w.size_bytes for w in dropped))
-            if len(dropped) == len(windows):
-                self.index.drop_owner(owner)
+        for owner in self._owners.others(self.index.owners()):
+            with self._owners.guard(owner):
+                self._sweep_owner(owner)
+
+    def _sweep_owner(self, owner: str) -> None:
+        windows = self.index.of(owner)
+        dropped = [window for window in self._to_drop(windows) if self._delete(owner, window)]
+        if dropped:
+            log.info("windows.deleted", owner=owner, count=len(dropped), bytes=sum(w.size_bytes for w in dropped))
+        if len(dropped) == len(windows):
+            self.index.drop_owner(owner)
 
     def _to_drop(self, windows: Sequence[StoredWindow]) -> Iterator[StoredWindow]:
         oldest = self.store.now() - self.settings.window_retention_s

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from jobs.errors import JobsError
+from jobs.redis.unreadable import SetAside
 from service.dependencies import ResourcesDep
 from service.openapi.responses import errors
 from service.resources import Resources
@@ -76,10 +77,8 @@ def _check(resources: Resources) -> tuple[list[str], dict[str, int], dict[str, s
     missing: list[str] = []
     workers: dict[str, int] = {}
     idle_reasons: dict[str, str] = {}
-    registry = resources.registry
     try:
-        workers = {card.name: registry.live_workers(card.name) for card in registry.cards()}
-        idle_reasons = {model: reason for model in workers if (reason := registry.idle_reason(model))}
+        workers, idle_reasons = _workers(resources)
         if not workers:
             missing.append("model")
     except JobsError:
@@ -96,3 +95,16 @@ def _check(resources: Resources) -> tuple[list[str], dict[str, int], dict[str, s
         log.warning("storage.unavailable", reason=str(error))
         missing.append("storage")
     return missing, workers, idle_reasons
+
+
+def _workers(resources: Resources) -> tuple[dict[str, int], dict[str, str]]:
+    """The live workers of each model, and why none takes jobs. A model with a value of another type is left out."""
+    registry, unreadable = resources.registry, SetAside(resources.redis, "queue")
+    workers: dict[str, int] = {}
+    idle_reasons: dict[str, str] = {}
+    for card in registry.cards():
+        with unreadable.guard(card.name):
+            workers[card.name] = registry.live_workers(card.name)
+            if reason := registry.idle_reason(card.name):
+                idle_reasons[card.name] = reason
+    return workers, idle_reasons

@@ -1,5 +1,6 @@
 """The routes of `/v1/models`: the models with their cards and workers."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -8,6 +9,7 @@ from pydantic import BaseModel
 from jobs.errors import ModelNotFound
 from jobs.model.model_card import Lora, ModelCard
 from jobs.model.request import Mode
+from jobs.redis.unreadable import SetAside
 from service.dependencies import BodyDep, OwnerDep, ResourcesDep
 from service.http.fields import check_query, validate
 from service.openapi.request_bodies import json_body
@@ -60,7 +62,7 @@ def list_models(
     if after is not None and after not in {card.name for card in cards}:
         raise ModelNotFound(f"there is no model {after[:100]!r} for the parameter after")
     behind = [card for card in cards if after is None or card.name > after]
-    return ModelList.of([_to_model(card, resources) for card in behind[:limit]], has_more=len(behind) > limit)
+    return ModelList.of(_readable(behind[:limit], resources), has_more=len(behind) > limit)
 
 
 @router.get("/{model}", responses=errors(*KEY_ERRORS, "model_not_found", "model_unavailable"))
@@ -86,6 +88,15 @@ def count_tokens(model: str, _: OwnerDep, resources: ResourcesDep, fields: BodyD
         return PromptTokens(model=name, tokens=None, limit=None)
     tokens = counter.count(body.prompt, clean_caption=body.clean_caption)
     return PromptTokens(model=name, tokens=tokens, limit=counter.limit)
+
+
+def _readable(cards: Sequence[ModelCard], resources: Resources) -> list[Model]:
+    """The models, without those whose workers cannot be counted."""
+    models, unreadable = list[Model](), SetAside(resources.redis, "queue")
+    for card in cards:
+        with unreadable.guard(card.name):
+            models.append(_to_model(card, resources))
+    return models
 
 
 def _to_model(card: ModelCard, resources: Resources) -> Model:

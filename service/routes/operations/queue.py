@@ -2,10 +2,12 @@
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from redis.exceptions import ResponseError
 from starlette.concurrency import run_in_threadpool
 
 from jobs.queue.load import Load
 from jobs.queue.pauses import StoredPause
+from jobs.redis.unreadable import report_unreadable
 from service.dependencies import OwnerDep, ResourcesDep
 from service.openapi.responses import KEY_ERRORS, errors
 from service.resources import Resources
@@ -50,7 +52,17 @@ class Queues(BaseModel):
 @router.get("", responses=errors(*KEY_ERRORS))
 async def read_queues(_: OwnerDep, resources: ResourcesDep) -> Queues:
     """Returns the queues of all models: waiting videos of all callers, and the expected wait."""
-    return Queues(data=[await read_queue(model, resources) for model in await resources.reader.models()])
+    queues = [await _readable_queue(model, resources) for model in await resources.reader.models()]
+    return Queues(data=[queue for queue in queues if queue is not None])
+
+
+async def _readable_queue(model: str, resources: Resources) -> QueueOfModel | None:
+    """The queue of one model; None if one of its keys holds a value of another type. Raises QueueUnavailable."""
+    try:
+        return await read_queue(model, resources)
+    except ResponseError as error:
+        await run_in_threadpool(report_unreadable, resources.redis, "queue", model, error)
+        return None
 
 
 async def read_queue(model: str, resources: Resources) -> QueueOfModel:

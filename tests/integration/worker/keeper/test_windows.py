@@ -185,3 +185,15 @@ def test_entries_that_cannot_be_read_are_left_out(sweeper: WindowSweeper, keep: 
     redis.zadd(windows_key("me"), {"of a newer release": 1, b"\xff": 2})
     sweeper.sweep()
     assert [window.name[0] for window in WindowIndex(redis).of("me")] == ["a"]
+
+
+def test_windows_of_another_type_stop_no_sweep_of_other_callers(
+    sweeper: WindowSweeper, storage: LocalStorage, redis: Redis, video: Callable[..., str], keep: Keep
+) -> None:
+    redis.sadd(WINDOW_OWNERS_KEY, "a-caller")
+    redis.set(windows_key("a-caller"), "text")
+    job_id = video()
+    keep(job_id, "a", age_s=2 * DAY_S)
+    sweeper.sweep()
+    assert digits(storage, job_id) == ""
+    assert redis.zrange(UNREADABLE_KEY, 0, -1) == [b"windows a-caller"]
