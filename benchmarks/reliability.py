@@ -9,7 +9,7 @@ from jobs.queue.run_times import RunTime, fit_run_times
 LEVELS = tuple(level / 10 for level in range(1, 10))
 MIN_BEFORE = 20  # videos before the first one that counts
 Z95 = 1.96  # of a normal distribution
-SIZE, MARGIN = 420, 48
+SIZE, MARGIN, LABEL = 420, 48, 14
 COLOURS = {"run time": "#1f77b4", "whole estimate, p50 and p90": "#d62728"}
 
 
@@ -64,9 +64,11 @@ def diagram(series: dict[str, list[Share]]) -> str:
         (x1, y1), (x2, y2) = place(*start), place(*end)
         return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {style}/>'
 
+    width = SIZE + LABEL
+    box = f'width="{width}" viewBox="-{LABEL} 0 {width} {SIZE}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIZE} {SIZE}" font-family="sans-serif" font-size="12">',
-        f'<rect width="{SIZE}" height="{SIZE}" fill="white"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-family="sans-serif" font-size="12">',
+        f'<rect x="-{LABEL}" width="{width}" height="{SIZE}" fill="white"/>',
         line((0, 0), (1, 1), 'stroke="#999" stroke-dasharray="4 4"'),
         line((0, 0), (1, 0), 'stroke="#555"'),
         line((0, 0), (0, 1), 'stroke="#555"'),
@@ -86,7 +88,7 @@ def diagram(series: dict[str, list[Share]]) -> str:
     middle = SIZE / 2
     parts.append(f'<text x="{middle}" y="{SIZE - 10}" text-anchor="middle">promised share of videos</text>')
     parts.append(
-        f'<text transform="translate(12 {middle}) rotate(-90)" text-anchor="middle">observed share of videos</text>'
+        f'<text transform="translate(0 {middle}) rotate(-90)" text-anchor="middle">observed share of videos</text>'
     )
     return "\n".join([*parts, "</svg>"]) + "\n"
 

@@ -137,7 +137,9 @@ def chart() -> str:
     """The mean wait in videos, by utilisation, for several numbers of workers."""
     shares = [share / 100 for share in range(40, 99)]
     lines = {
-        f"{workers:,} workers": [(share, mean_wait_s(workers, workers * share, 1)) for share in shares]
+        f"{workers:,} worker{'s' * (workers > 1)}": [
+            (share, mean_wait_s(workers, workers * share, 1)) for share in shares
+        ]
         for workers in (1, 3, 10, 100)
     }
     return line_chart(lines, "utilisation", "mean wait, in times of a video", max_y=4)

@@ -67,6 +67,9 @@ def settings_page() -> str:
             comment = []
         elif line.startswith("# "):
             comment.append(line[2:])
+        elif comment and not line and "\n## " in page:  # a paragraph about the whole section
+            page += " ".join(comment) + "\n\n"
+            comment = []
     client = [(f"`EASYANIMATE_{name.upper()}`", _default(field)) for name, field in ClientSettings.model_fields.items()]
     meanings = ("address of the service", "API key")
     page += _settings_table(rows) + "\n## Client commands\n\n"

@@ -52,7 +52,7 @@ function move(key, place, tell) {
   const { activeElement: focused } = document;
   if (!moveShot(key, place)) return;
   tell(t("shot_moved", { n: place + 1, total: shotsOf(form.get().values).length }));
-  setTimeout(() => (focused.disabled ? document.getElementById(shotField(key, "prompt")) : focused)?.focus());
+  setTimeout(() => focused.focus());
 }
 
 /** The pointer drags a shot onto another one, whose place it takes. */

@@ -10,6 +10,7 @@ import { controlOf, Field } from "../form/field.js";
 import { ImageField } from "../form/image_field.js";
 import { Tokens } from "../form/prompt.js";
 import { Icon } from "../icons.js";
+import { Toolbar } from "../toolbar.js";
 
 /** `first` is its first frame, `does` has what the buttons do, `drag` the listeners of the pointer. */
 export function Shot({ shot, place, count, first, limits, does, drag }) {
@@ -20,12 +21,7 @@ export function Shot({ shot, place, count, first, limits, does, drag }) {
       <div class="bar">
         <span class="grip" aria-hidden="true" title=${t("drag_shot")} ...${drag.handle}><${Icon} name="grip" /></span>
         <strong id=${shotField(shot.key, "title")}>${t("shot_n", { n })}</strong><small>${t("from_to", { from, to })}</small>
-        <div class="tools">
-          <${Tool} name="shot_up" icon="up" n=${n} isOff=${!place} onClick=${does.up} />
-          <${Tool} name="shot_down" icon="down" n=${n} isOff=${n === count} onClick=${does.down} />
-          <${Tool} name="shot_copy" icon="copy" n=${n} isOff=${count >= MAX_SHOTS} onClick=${does.copy} />
-          <${Tool} name="shot_remove" icon="close" n=${n} isOff=${count === 1} onClick=${does.remove} />
-        </div>
+        <${Toolbar} look="tools" label=${t("tools_of", { prompt: t("shot_n", { n }) })} tools=${toolsOf(n, count, does)} />
       </div>
       <${Prompt} shot=${shot} />
       <div class="pair">
@@ -42,7 +38,13 @@ const defaultLength = (unit, limits) => {
   return String(unit === "seconds" ? secondsOf(frames, limits) : frames);
 };
 
-const Tool = ({ name, icon, n, isOff, onClick }) => html`<button type="button" class="icon-button" aria-label=${t(name, { n })} title=${t(name, { n })} disabled=${isOff} onClick=${onClick}><${Icon} name=${icon} /></button>`;
+function toolsOf(n, count, does) {
+  const tool = (name, icon, onClick, isOff) => ({ name, icon, label: t(name, { n }), title: t(name, { n }), onClick, isOff });
+  return [
+    tool("shot_up", "up", does.up, n === 1), tool("shot_down", "down", does.down, n === count),
+    tool("shot_copy", "copy", does.copy, count >= MAX_SHOTS), tool("shot_remove", "close", does.remove, count === 1),
+  ];
+}
 
 /** Alt and an arrow move the shot. */
 function moveByKey(event, does) {
