@@ -99,20 +99,25 @@ class InstallationCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metrics of the installation."""
         try:
-            cards = self.registry.cards()
-            counts = counters.read_counters(self.table.redis)
-            metrics = [
-                *self._queues(cards),
-                *self._installation(),
-                *_counters(counts, cards),
-                *_histograms(counts, cards),
-            ]
+            metrics = list(self._readable_parts())
         except QueueUnavailable:
             log.warning("redis.unavailable")
             metrics = []
         yield gauge_family(REDIS_UP, float(bool(metrics)))
         yield gauge_family(REDIS_WRITABLE, float(bool(metrics) and self.writable.is_writable()))
         yield from metrics
+
+    def _readable_parts(self) -> Iterator[Metric]:
+        """The metrics without those that come from a key of another type."""
+        cards: Sequence[ModelCard] = ()
+        with self.unreadable.guard("all models"):
+            cards = self.registry.cards()
+            yield from self._queues(cards)
+        with self.unreadable.guard("leases and webhooks"):
+            yield from self._installation()
+        with self.unreadable.guard("counters"):
+            counts = counters.read_counters(self.table.redis)
+            yield from (*_counters(counts, cards), *_histograms(counts, cards))
 
     def _queues(self, cards: Sequence[ModelCard]) -> Iterator[Metric]:
         families = [*map(gauge_family, QUEUE_GAUGES)]

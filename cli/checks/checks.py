@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 from redis import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from cli.checks.moderation import check_moderation
 from cli.checks.result import CheckResult, broken, ok, warning
@@ -23,7 +23,7 @@ from cli.checks.storage import check_ownership, check_storage
 from cli.errors import RefusedCommand
 from cli.settings import ClientSettings, StackSettings, environment
 from cli.stack.redis_server import find_redis
-from jobs.errors import JobsError
+from jobs.errors import JobsError, RecordUnreadable
 from jobs.invalid_settings import InvalidSettings
 from jobs.model.states import NO_WORKER, PAUSED
 from jobs.queue.registry import Registry
@@ -31,7 +31,6 @@ from jobs.redis.connection import connect
 from jobs.redis.durability import durability_promise
 from jobs.redis.health import server_problems
 from jobs.redis.keys import UNREADABLE_KEY
-from jobs.redis.refusals import reason_of
 from jobs.secret_files import SUFFIX, secret_fields, variable
 from jobs.settings import Settings
 from jobs.store.transitions import JobTable
@@ -139,9 +138,9 @@ def _workers(redis: Redis) -> Iterator[CheckResult]:
     for card in registry.cards():
         try:
             reason, waiting = registry.idle_reason(card.name), table.queue_depth(card.name)
-        except ResponseError as error:
-            advice = f"a key of this model holds a value of another type: `easyanimate models retire {card.name}`"
-            yield warning("workers", f"the queue of {card.name} cannot be read: {reason_of(error)}", advice)
+        except RecordUnreadable as error:
+            advice = f"`easyanimate models retire {card.name}` takes the model out of the service"
+            yield warning("workers", f"the queue of {card.name} cannot be read: {error}", advice)
         else:
             yield from _idle(card.name, reason, waiting)
 

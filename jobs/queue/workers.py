@@ -18,7 +18,7 @@ from jobs.queue.registry import WORKER_TTL_S
 from jobs.queue.wakeup import wake_worker
 from jobs.redis import keys
 from jobs.redis.connection import redis_errors
-from jobs.redis.unreadable import readable_names, report_unreadable
+from jobs.redis.unreadable import readable_names, readable_reply, report_unreadable
 
 LOST_FOR_S = 3600  # how long a lost worker is listed
 DRAIN_ANSWER_S = 15.0  # a live worker answers a request within some seconds
@@ -145,7 +145,12 @@ class WorkerDirectory:
                 pipe.hgetall(keys.WORKERS_KEY)
                 for key in (keys.WORKERS_EXPIRY_KEY, *map(keys.workers_key, models)):
                     pipe.zrange(key, 0, -1, withscores=True)
-                (seconds, _), rows, *expiries = pipe.execute()
+                (seconds, _), rows, *replies = pipe.execute(raise_on_error=False)
+        rows = readable_reply(self.redis, "workers", "entries", rows, {})
+        expiries = [
+            readable_reply(self.redis, "queue", name, reply, [])
+            for name, reply in zip(("all workers", *models), replies, strict=True)
+        ]
         expires_at = {name: at for name, at in _latest(expiries).items() if at > seconds - LOST_FOR_S}
         drains = self._drains(expires_at)
         return [

@@ -18,8 +18,7 @@ log = structlog.get_logger()
 # Redis names the code first; redis-py removes the code `ERR`, and puts the command of a pipeline before the text.
 # A script of Redis 6 reports the refusal of a command inside it behind a text of its own.
 _OWN_BUG = re.compile(
-    r"WRONGTYPE"
-    r"|(?:ERR )?(?:syntax error|wrong number of arguments|value is (?:not|out of range)|invalid expire|no such key"
+    r"(?:ERR )?(?:syntax error|wrong number of arguments|value is (?:not|out of range)|invalid expire|no such key"
     r"|index out of range|increment |hash value |min or max |numkeys |Number of keys|bit |offset is"
     r"|Error compiling script|user_script:|Error running script(?!.*: ?-?(?:[A-Z]+ |.*maxmemory)))",
     re.DOTALL,
@@ -31,8 +30,13 @@ LOG_INTERVAL_S = 5.0  # for equal reasons
 def is_refusal(error: Exception) -> bool:
     """Whether an error of the client means that Redis cannot serve now, and the same call may work later."""
     if isinstance(error, ResponseError):
-        return _OWN_BUG.match(reason_of(error)) is None
+        return _OWN_BUG.match(reason_of(error)) is None and not is_wrong_type(error)
     return isinstance(error, RedisError) and not isinstance(error, WatchError | DataError | PubSubError)
+
+
+def is_wrong_type(error: Exception) -> bool:
+    """Whether a key holds a value of another type than this program writes, for a command or for one of a script."""
+    return isinstance(error, ResponseError) and "WRONGTYPE" in reason_of(error)
 
 
 def reason_of(error: Exception) -> str:

@@ -7,7 +7,7 @@ here: another release may read the value, or an operator may repair it.
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from redis import Redis
@@ -16,8 +16,11 @@ from redis.exceptions import ResponseError
 from jobs.errors import QueueUnavailable, RecordUnreadable, StorageUnavailable
 from jobs.redis.connection import redis_errors
 from jobs.redis.keys import COUNTERS_KEY, UNREADABLE_KEY
+from jobs.redis.refusals import is_wrong_type
 
 log = structlog.get_logger()
+
+Reply = TypeVar("Reply")
 
 RETRY_S = 600.0  # until this process tries a value again
 POSTPONED_S = 3600.0  # until a value in a queue with due times is due again, for all processes
@@ -46,7 +49,7 @@ def reads_hash() -> Iterator[None]:
     try:
         yield
     except ResponseError as error:
-        if not str(error).startswith("WRONGTYPE"):
+        if not is_wrong_type(error):
             raise
         raise RecordUnreadable("its key in Redis holds a value of another type") from error
 
@@ -58,6 +61,18 @@ def hash_reply(reply: Any) -> dict[bytes, bytes]:
             raise reply
     fields: dict[bytes, bytes] = reply
     return fields
+
+
+def readable_reply(redis: Redis, kind: str, name: str, reply: Reply | Exception, default: Reply) -> Reply:
+    """One reply of a pipeline; for a key of another type `default`, and a report. Raises other errors of Redis."""
+    try:
+        with redis_errors():
+            if isinstance(reply, Exception):
+                raise reply
+            return reply
+    except RecordUnreadable as error:
+        report_unreadable(redis, kind, name, error)
+        return default
 
 
 def readable_names(names: Iterable[bytes]) -> list[str]:
@@ -78,9 +93,10 @@ def log_unreadable(kind: str, name: str, error: BaseException) -> None:
 def report_unreadable(redis: Redis, kind: str, name: str, error: BaseException) -> bool:
     """Logs and counts an unreadable value, at most once a day in the whole installation. Returns whether it did.
 
-    `name` is an id, never a secret. While Redis is away, nothing is reported.
+    `name` is an id, never a secret. Nothing is reported while Redis is away, or if the key of the reports holds a value
+    of another type.
     """
-    with suppress(QueueUnavailable), redis_errors():
+    with suppress(QueueUnavailable, RecordUnreadable), redis_errors():
         if redis.eval(*report_command(kind, name)):
             log_unreadable(kind, name, error)
             return True

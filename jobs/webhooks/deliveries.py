@@ -24,7 +24,7 @@ from jobs.redis.keys import (
     tries_key,
     webhook_gone_key,
 )
-from jobs.redis.unreadable import POSTPONED_S, hash_reply, readable_names, report_unreadable
+from jobs.redis.unreadable import POSTPONED_S, hash_reply, readable_names, readable_reply, report_unreadable
 from jobs.webhooks.outbox import JOB_LEDGER_TTL_S, LEDGER_TTL_S, PROGRESS, PROGRESS_TTL_S
 from jobs.webhooks.retry_schedule import retry_wait_s
 from jobs.webhooks.scripts import CLAIM, POSTPONE, RECORD, REDELIVER
@@ -52,15 +52,19 @@ class Deliveries:
     def claim(self, now: float, busy: Iterable[str] = ()) -> Delivery | None:
         """Claims the delivery that is due first for a minute, except those of `busy` lanes and owners.
 
-        One that cannot be read is postponed.
+        One that cannot be read is postponed, and so is a lane of another type.
         """
         busy = list(busy)
         while True:
             with redis_errors():
-                row = cast(list[Any], self._claim(keys=OUTBOX_KEYS, args=[f"{now:.6f}", CLAIM_S, *busy]))
+                row = cast(list[Any], self._claim(keys=OUTBOX_KEYS, args=[f"{now:.6f}", CLAIM_S, POSTPONED_S, *busy]))
             if not row:
                 return None
             lane, delivery_id, fields = row
+            if not delivery_id:  # the lane is postponed
+                error = RecordUnreadable("its key in Redis holds a value of another type")
+                report_unreadable(self.redis, "lane", lane.decode(errors="replace"), error)
+                continue
             try:
                 return Delivery.from_hash(dict(zip(fields[::2], fields[1::2], strict=True)))
             except RecordUnreadable as error:
@@ -135,15 +139,20 @@ class Deliveries:
         with redis_errors(), self.redis.pipeline(transaction=False) as pipe:
             for delivery in deliveries:
                 pipe.lrange(tries_key(delivery.id), 0, -1)
-            lists = cast(list[list[bytes]], pipe.execute())
-        return [self._tries(delivery.id, rows) for delivery, rows in zip(deliveries, lists, strict=True)]
+            replies = pipe.execute(raise_on_error=False)
+        return [self._tries(delivery.id, reply) for delivery, reply in zip(deliveries, replies, strict=True)]
 
     def next_tries(self, deliveries: Sequence[Delivery]) -> list[float | None]:
-        """Returns the time of each next try, in unix seconds; for a claimed delivery, when the claim expires."""
+        """Returns the time of each next try, in unix seconds; for a claimed delivery, when the claim expires.
+
+        None also for a lane of another type.
+        """
         with redis_errors(), self.redis.pipeline(transaction=False) as pipe:
             for delivery in deliveries:
                 pipe.zscore(lane_key(delivery.lane), delivery.id)
-            return cast(list[float | None], pipe.execute())
+            replies = pipe.execute(raise_on_error=False)
+        rows = zip(deliveries, replies, strict=True)
+        return [readable_reply(self.redis, "lane", delivery.lane, reply, None) for delivery, reply in rows]
 
     def redeliver(self, delivery: Delivery, now: float) -> None:
         """Restarts the schedule now; a claimed delivery does not change. Raises DeliveryNotFound.
@@ -186,9 +195,9 @@ class Deliveries:
             report_unreadable(self.redis, "delivery", delivery_id, error)
             raise RecordUnreadable.named(delivery_id) from error
 
-    def _tries(self, delivery_id: str, rows: Sequence[bytes]) -> list[Try]:
+    def _tries(self, delivery_id: str, reply: Any) -> list[Try]:
         tries = []
-        for row in rows:
+        for row in readable_reply(self.redis, "delivery_try", delivery_id, reply, ()):
             try:
                 tries.append(parse_stored(Try, row))
             except RecordUnreadable as error:

@@ -156,9 +156,9 @@ class EndpointStore:
 
     def last_try(self, endpoint_id: str) -> LastDelivery:
         """Returns the results of the last deliveries; none if they cannot be read."""
-        with redis_errors():
-            fields = cast(dict[bytes, bytes], self.redis.hgetall(_last_key(endpoint_id)))
         try:
+            with redis_errors():
+                fields = cast(dict[bytes, bytes], self.redis.hgetall(_last_key(endpoint_id)))
             return parse_stored_hash(LastDelivery, fields)
         except RecordUnreadable as error:
             report_unreadable(self.redis, "endpoint_results", endpoint_id, error)

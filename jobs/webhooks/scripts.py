@@ -47,15 +47,22 @@ end
 return count
 """
 
-# KEYS: OUTBOX_KEYS. ARGV: now, seconds of the claim, busy lanes and owners.
-# Returns lane, id and fields of the row of another lane and owner that is due first; no fields if the row is no hash.
+# KEYS: OUTBOX_KEYS. ARGV: now, seconds of the claim, seconds until a lane of another type is tried again, busy lanes
+#       and owners.
+# Returns lane, id and fields of the row of another lane and owner that is due first; no fields if the row is no hash,
+# and an empty id if the lane is no sorted set.
 CLAIM = (
     _UPDATE_LANE
     + """
 local now, skipped, busy = tonumber(ARGV[1]), 0, {}
-for i = 3, #ARGV do busy[ARGV[i]] = true end
+for i = 4, #ARGV do busy[ARGV[i]] = true end
 local function claim(lane)
   local key = KEYS[1] .. lane
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= 'zset' and kind ~= 'none' then
+    redis.call('ZADD', KEYS[2], string.format('%.6f', now + ARGV[3]), lane)
+    return {lane, '', {}}
+  end
   while true do
     local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
     if not first[1] or tonumber(first[2]) > now then return nil end
@@ -78,7 +85,7 @@ while true do
     if busy[lane] or busy[string.match(lane, '^[^ ]*')] then skipped = skipped + 1
     else
       local found = claim(lane)
-      settle_lane(lane)
+      if not found or found[2] ~= '' then settle_lane(lane) end
       if found then return found end
     end
   end

@@ -14,21 +14,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from redis import Redis
+from redis.exceptions import ResponseError
 from typer.testing import CliRunner
 
 from cli.main import app as command
 from cli.stack.redis_server import EmbeddedRedis
 from easyanimate.files.manifest import Manifest
 from jobs.access.api_keys import ApiKeyStore, key_digest
+from jobs.errors import RecordUnreadable
 from jobs.model.states import IdleReason
 from jobs.model.stored import StoredModel
 from jobs.queue.workers import WorkerDirectory, WorkerEntry
-from jobs.redis.connection import connect_async
+from jobs.redis.connection import connect_async, redis_errors
 from jobs.redis.keys import UNREADABLE_KEY
 from jobs.storage.interface import read_all
 from jobs.storage.local import LocalStorage
@@ -43,6 +46,7 @@ from tests.first_build import IDS, VIDEOS, copy_storage, write_redis
 from tests.job_store import JobStore
 from worker.checkpoints.format import NAME as CHECKPOINT
 from worker.checkpoints.format import InvalidCheckpoint, read_checkpoint
+from worker.keeper.__main__ import keeper_tasks
 from worker.keeper.orphans import OrphanSweeper
 from worker.keeper.recovery import RecoverySweeper
 from worker.keeper.retention import RetentionSweeper
@@ -278,7 +282,6 @@ class Installation:
         for path in [*paths, f"/v1/videos/{IDS['completed']}/events"]:
             response = self.client.get(path)
             assert response.status_code != 500, path
-        ApiKeyStore(self.redis).all()
 
     def read_by_keeper(self) -> None:
         assert StorageOwnership(self.store.table, self.storage).confirm()
@@ -504,7 +507,75 @@ def test_a_queue_with_a_value_of_another_type_is_left_out(
     assert [model["id"] for model in answers["/v1/models"].json()["data"]] == [MODEL]
     assert installation.unreadable() == ["queue odd"]
     output = " ".join(CliRunner().invoke(command, ["doctor"]).output.split())
-    assert "the queue of odd cannot be read: WRONGTYPE" in output
+    assert "the queue of odd cannot be read: a key in Redis holds a value of another type" in output
+
+
+# Keys of the whole installation, and the sweep that can do nothing without them.
+NEEDED_BY_SWEEPS = {"files:expiring": "uploads", "windows:owners": "windows"}
+ABSENT_KEYS = (
+    *(f"model:{MODEL}:{name}" for name in ("paused", "unserved", "loaded", "idle", "vocabulary", "workers")),
+    *("jobs:preemptions", "jobs:deadlines", "unreadable", "windows:owners", "models:retired", "models:drain:w9"),
+    *("barrier", "models:signers", "outbox:bell", "sweep:records"),
+)
+
+
+def to_another_type(redis: Redis, key: bytes) -> None:
+    has_text = redis.type(key) in (b"string", b"none")
+    redis.delete(key)
+    _ = redis.hset(key, "a", "b") if has_text else redis.set(key, "of another type")
+
+
+def failed_sweeps(installation: Installation) -> set[str]:
+    """The names of the keeper's tasks that end with an error."""
+    failed = set()
+    for task in keeper_tasks(installation.keeper_settings, installation.store.table, installation.storage, Event()):
+        try:
+            task.sweep()
+        except RecordUnreadable:
+            failed.add(task.name)
+    return failed
+
+
+def test_a_key_of_another_type_stops_only_what_needs_it(installation: Installation) -> None:
+    redis, client = installation.redis, installation.client
+    body = {"prompt": "a red fox", "model": MODEL}
+    redis.hset("models", "other", json.dumps(json.loads(redis.hget("models", MODEL)) | {"name": "other"}))
+    snapshot = {key: (redis.dump(key), max(0, redis.pttl(key))) for key in redis.scan_iter()}
+    for key in sorted({*snapshot, *(name.encode() for name in ABSENT_KEYS)}):
+        redis.flushdb()
+        for name, (value, ttl_ms) in snapshot.items():
+            redis.restore(name, ttl_ms, value)
+        to_another_type(redis, key)
+        installation.read_by_api()
+        known = set(redis.keys("job:video_*"))
+        answers = [client.post("/v1/videos", json=body)]
+        answers += [client.post(f"/v1/admin/queues/{MODEL}/{verb}", json={}) for verb in ("pause", "resume")]
+        answers += [client.request(method, f"/v1/videos/{IDS['cancelled']}") for method in ("GET", "DELETE")]
+        codes = [answer.json()["error"]["code"] for answer in answers if answer.status_code >= 400]
+        assert {*codes} <= {"record_unreadable", "video_not_found"}, (key, codes)
+        if answers[0].status_code != 200:  # a refused job is not left behind
+            assert set(redis.keys("job:video_*")) <= known, key
+        assert failed_sweeps(installation) == {NEEDED_BY_SWEEPS.get(key.decode())} - {None}, key
+        assert 'easyanimate_queue_depth{model="other"}' in client.get("/metrics").text or key == b"models", key
+
+
+def test_a_lane_of_another_type_leaves_the_deliveries_of_other_receivers(installation: Installation) -> None:
+    redis = installation.redis
+    deliveries, now = Deliveries(redis), installation.store.now()
+    lanes = sorted(key.decode().removeprefix("outbox:lane:") for key in redis.keys("outbox:lane:*"))
+    assert len(lanes) > 1
+    to_another_type(redis, f"outbox:lane:{lanes[0]}".encode())
+    claimed = set()
+    while (delivery := deliveries.claim(now)) is not None:
+        claimed.add(delivery.lane)
+    assert claimed == set(lanes[1:])
+    assert f"lane {lanes[0]}" in installation.unreadable()
+
+
+def test_a_refusal_inside_a_script_of_redis_6_is_none_for_a_key_of_another_type() -> None:
+    text = "Error running script (call to f_1): @user_script:3: WRONGTYPE Operation against a key"
+    with pytest.raises(RecordUnreadable), redis_errors():
+        raise ResponseError(text)
 
 
 def test_names_in_queues_that_are_no_text_stop_no_sweep(installation: Installation) -> None:

@@ -20,6 +20,7 @@ from jobs.model.job import Job
 from jobs.redis.unreadable import report_unreadable
 from jobs.storage.interface import Storage, download_to, read_all
 from jobs.storage.paths import checkpoint_prefix
+from jobs.store.keeper.retention import was_deleted
 from jobs.store.transitions import JobTable
 from worker import metrics
 from worker.checkpoints.format import NAME, Checkpoint, InvalidCheckpoint, parse_checkpoint, read_checkpoint
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 MAX_HANDOVERS = 8  # searched back from the latest; only drains cause more
 FETCH_TIMEOUT_S, FETCH_PAUSE_S = 30.0, 1.0
 FLUSH_PAUSE_S = 0.5
+UNKNOWN_FOR_S = 86_400.0  # until the checkpoints of a job that this Redis does not know are deleted
 
 
 class CheckpointStore:
@@ -249,16 +251,33 @@ class CheckpointStore:
 
 
 def sweep_checkpoints(root: Path, table: JobTable) -> None:
-    """Deletes the checkpoints in the spool of jobs that are final or no longer exist. Those of others stay."""
+    """Deletes the checkpoints in the spool of jobs that have ended or were deleted. Those of others stay.
+
+    Another installation may use the same folder: the checkpoints of an unknown job stay until they are old.
+    """
     for folder in root.iterdir() if root.is_dir() else ():
         try:
-            if not table.get(folder.name).state.is_final:
-                continue
-        except JobNotFound:
-            pass
+            is_needed = _is_needed(folder, table)
         except QueueUnavailable:
             return
         except RecordUnreadable as error:
             report_unreadable(table.redis, "job", folder.name, error)
             continue
-        shutil.rmtree(folder, ignore_errors=True)
+        if not is_needed:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_needed(folder: Path, table: JobTable) -> bool:
+    """Whether the job of a folder may still run. Raises RecordUnreadable, QueueUnavailable."""
+    try:
+        return not table.get(folder.name).state.is_final
+    except JobNotFound:
+        return not was_deleted(table.redis, folder.name) and time.time() - _changed_at(folder) < UNKNOWN_FOR_S
+
+
+def _changed_at(folder: Path) -> float:
+    """The unix second of the last change of a folder or its subfolders; now, while another process deletes it."""
+    try:
+        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")) if path.is_dir())
+    except (OSError, ValueError):
+        return time.time()

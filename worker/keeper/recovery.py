@@ -31,25 +31,37 @@ class RecoverySweeper:
         # failure every sixth: a worker that was cut off for this time renews its lease before it expires.
         self.max_gap_s = settings.sweep_s + store.lease_s / 4
         self._models = SetAside(store.redis, "queue")  # models whose queue cannot be repaired
+        self._steps = SetAside(store.redis, "sweep")
         self._answered_at = self._redis_answered_at = float("-inf")  # by the clocks of this host and of Redis
         self._recovers_at = 0.0
 
     def sweep(self) -> None:
-        """Checks all leases, deadlines and models once."""
+        """Checks all leases, deadlines and models once. A step that cannot read its list leaves the others."""
+        for step in (self._recover_lost, self._expire_late, self._repair_queues, self._fail_retired):
+            with self._steps.guard(step.__name__.strip("_")):
+                step()
+        self._answered_at, self._redis_answered_at = time.monotonic(), self.jobs.table.now()
+
+    def _recover_lost(self) -> None:
         overdue = self.jobs.overdue()
         for job_id in overdue if self._has_waited() else ():
             self._recover(job_id)
+
+    def _expire_late(self) -> None:
         for job_id in self.jobs.expire_late():
             log.info("job.expired", job_id=job_id)
+
+    def _repair_queues(self) -> None:
         for model in self._models.others(card.name for card in self.registry.cards()):
             with self._models.guard(model):
                 self.jobs.reconcile_tickets(model)
                 self.unserved.check(model)
+
+    def _fail_retired(self) -> None:
         for model in self._models.others(self.registry.retired()):
             with self._models.guard(model):
                 for job_id in self.jobs.fail_retired(model):
                     log.info("job.failed", job_id=job_id, code="model_retired", model=model)
-        self._answered_at, self._redis_answered_at = time.monotonic(), self.jobs.table.now()
 
     def _recover(self, job_id: str) -> None:
         crash_point("keeper.found")

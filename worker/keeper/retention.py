@@ -12,7 +12,7 @@ import structlog
 from jobs.errors import JobNotFound, QueueUnavailable, StorageRefused, StorageUnavailable
 from jobs.model.job import Job
 from jobs.model.stored import is_defined
-from jobs.redis.unreadable import POSTPONED_S, report_unreadable
+from jobs.redis.unreadable import POSTPONED_S, SetAside, report_unreadable
 from jobs.storage.interface import Storage
 from jobs.storage.paths import attempts_prefix, checkpoint_prefix, is_leftover, job_prefixes
 from jobs.store.callers.submission import CallerJobs
@@ -39,6 +39,7 @@ class RetentionSweeper:
         self.storage = storage
         self.settings = settings
         self._refusals = 0
+        self._queues = SetAside(store.redis, "sweep")
         self.actions: dict[CleanupQueue, Callable[[str], float | None]] = {
             CleanupQueue.LEFTOVERS: self._drop_leftovers,
             CleanupQueue.FILES: self._expire,
@@ -47,13 +48,20 @@ class RetentionSweeper:
         }
 
     def sweep(self, stopped: Event | None = None) -> None:
-        """Processes everything that is due, until `stopped`."""
+        """Processes everything that is due, until `stopped`. A queue of another type leaves the others."""
         for queue in self.actions:
-            while ids := retention.due(self.store.redis, queue, self.store.now(), BATCH):
-                for job_id in ids:
-                    self._process(queue, job_id)
-                    if stopped is not None and stopped.is_set():
-                        return
+            with self._queues.guard(queue):
+                if self._sweep_queue(queue, stopped):
+                    return
+
+    def _sweep_queue(self, queue: CleanupQueue, stopped: Event | None) -> bool:
+        """Whether the sweep was stopped before the end of this queue."""
+        while ids := retention.due(self.store.redis, queue, self.store.now(), BATCH):
+            for job_id in ids:
+                self._process(queue, job_id)
+                if stopped is not None and stopped.is_set():
+                    return True
+        return False
 
     def _process(self, queue: CleanupQueue, job_id: str) -> None:
         try:

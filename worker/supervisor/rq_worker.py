@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from redis import Redis
+from redis.exceptions import ResponseError
 from rq import Queue, SimpleWorker
 from rq.exceptions import DequeueTimeout, DeserializationError
 from rq.executions import Execution
@@ -21,9 +22,10 @@ from rq.suspension import is_suspended
 from rq.worker import WorkerStatus
 from rq.worker_registration import clean_worker_registry
 
-from jobs.errors import QueueUnavailable
+from jobs.errors import QueueUnavailable, RecordUnreadable
 from jobs.queue.tickets import TASK, queue_name, reconcile_tickets
 from jobs.redis.connection import redis_errors
+from jobs.redis.unreadable import SetAside, report_unreadable
 
 log = structlog.get_logger()
 
@@ -72,6 +74,7 @@ class RQWorker:
                 serializer=JSONSerializer,
                 worker_ttl=WORKER_TTL_S,
             )
+        self._unreadable = SetAside(redis, "queue")  # models whose queue holds a value of another type
         self._running: tuple[RQJob, Execution] | None = None
         self.is_suspended = False
 
@@ -99,10 +102,11 @@ class RQWorker:
                 time.sleep(WAIT_S)
                 return None
             self._worker.set_state(WorkerStatus.IDLE)
-            if not models:
+            readable = self._unreadable.others(models)
+            if not readable:
                 time.sleep(WAIT_S)
                 return None
-            queues = [self._queues[model] for model in models]
+            queues = [self._queues[model] for model in readable]
             try:
                 result = TicketQueue.dequeue_any(queues, WAIT_S, self.redis, serializer=JSONSerializer)
             except DequeueTimeout:
@@ -110,10 +114,21 @@ class RQWorker:
             except ValueError:  # RQ cannot parse the entry; it is removed already
                 log.exception("entry.unreadable")
                 return None
+            except ResponseError as error:
+                self._set_aside_unreadable(readable, error)
+                return None
         if result is None:
             return None
         entry, queue = result
         return QueueTicket(entry, next(model for model, own in self._queues.items() if own.key == queue.key))
+
+    def _set_aside_unreadable(self, models: Iterable[str], error: ResponseError) -> None:
+        """Sets the queues aside that hold a value of another type. Raises `error` if none does."""
+        unreadable = [model for model in models if self.redis.type(self._queues[model].key) not in (b"list", b"none")]
+        if not unreadable:
+            raise error
+        for model in unreadable:
+            self._unreadable.add(model, error)
 
     def refuse(self, ticket: QueueTicket) -> None:
         """Deletes an entry that is not valid; nothing that it names is imported or called."""
@@ -155,5 +170,9 @@ class RQWorker:
 
 def _open_queue(redis: Redis, model: str) -> TicketQueue:
     """The queue of this model, with as many tickets as there are waiting jobs."""
-    reconcile_tickets(redis, model)
+    try:
+        with redis_errors():
+            reconcile_tickets(redis, model)
+    except RecordUnreadable as error:
+        report_unreadable(redis, "queue", model, error)
     return TicketQueue(queue_name(model), connection=redis, serializer=JSONSerializer)

@@ -20,7 +20,7 @@ from jobs.model.states import IdleReason, State
 from jobs.queue.registry import Registry
 from jobs.queue.signers import SignerRegistry
 from jobs.queue.vocabularies import VocabularyStore
-from jobs.redis.unreadable import SetAside
+from jobs.redis.unreadable import SetAside, report_unreadable
 from worker import metrics
 from worker.attempt.attempt import AttemptRun, WorkerContext
 from worker.attempt.outcomes import AttemptEnded, EngineLost, Preempted
@@ -191,10 +191,17 @@ class Supervisor:
             self.rotation.remove(model)
 
     def _next_job(self, model: str) -> Job | None:
-        """The next job of the fair queue, leased by this worker; None if no job waits or the worker drains."""
+        """The next job of the fair queue, leased by this worker; None if no job waits or the worker drains.
+
+        None also if the queue holds a value of another type.
+        """
         store, drain = self.context.store, self.context.drain
         while not drain.has_begun:
-            job_id = retry_until_drained(lambda: store.first_waiting(model, self._skipped.names()), drain)
+            try:
+                job_id = retry_until_drained(lambda: store.first_waiting(model, self._skipped.names()), drain)
+            except RecordUnreadable as error:
+                report_unreadable(store.table.redis, "queue", model, error)
+                return None
             if job_id is None or self._defer_to_other_worker(job_id, model):
                 return None
             if self._can_run(job_id) and (job := self._lease(job_id)) is not None:

@@ -104,14 +104,22 @@ class AsyncSubmission:
     async def submit_all(self, jobs: Sequence[Job], claim: Claim) -> str | None:
         """Writes all of these jobs and the result of the `claim`, or nothing (see `CallerJobs.submit_all`).
 
-        Returns the id of the other request's video if the claim was lost. Raises RequestInFlight, QueueUnavailable.
+        Returns the id of the other request's video if the claim was lost. Raises RequestInFlight, RecordUnreadable,
+        QueueUnavailable.
         """
-        if claim.may_be_lost or not await self._write(jobs, claim):
-            return await asyncio.to_thread(self.jobs.submit_all, jobs, claim)
+        try:
+            if claim.may_be_lost or not await self._write(jobs, claim):
+                return await asyncio.to_thread(self.jobs.submit_all, jobs, claim)
+        except RecordUnreadable:
+            await asyncio.to_thread(self.jobs.withdraw, jobs)
+            raise
         return None
 
     async def _write(self, jobs: Sequence[Job], claim: Claim) -> bool:
-        """Whether the jobs are written; False if that is unknown. Raises the error of a command that Redis refused."""
+        """Whether the jobs are written; False if that is unknown.
+
+        Raises RecordUnreadable, QueueUnavailable and the error of a wrong command.
+        """
 
         def put(pipe: Pipeline) -> None:
             pipe.execute_command("MULTI")  # type: ignore[no-untyped-call]
@@ -123,7 +131,8 @@ class AsyncSubmission:
         except RedisError:
             return False
         if error := next((reply for reply in replies if isinstance(reply, Exception)), None):
-            raise error
+            with redis_errors():
+                raise error
         return True
 
     def _expected_model(self, model: Any) -> str | None:

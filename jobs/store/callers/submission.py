@@ -36,7 +36,8 @@ class CallerJobs:
         """Writes all of these jobs and the result of the `claim` in one step. They survive what Redis survives.
 
         Returns the id of the other request's video if the claim was lost; then no job is written. Jobs that exist
-        already stay unchanged: an earlier try wrote them, and only the reply was lost. Raises RequestInFlight.
+        already stay unchanged: an earlier try wrote them, and only the reply was lost. Raises RequestInFlight, and
+        RecordUnreadable for a key of another type: call `withdraw` then.
         """
         watched = [keys.record_key(job.id) for job in jobs] + ([claim.idempotency_key.redis_key] if claim else [])
         retries = WatchRetries(self.table.redis)
@@ -54,6 +55,13 @@ class CallerJobs:
                     retries.after(conflict)
                     continue
                 return None
+
+    def withdraw(self, jobs: Sequence[Job]) -> None:
+        """Removes what a refused submit has written: Redis executes a transaction past a key of another type."""
+        for job in jobs:
+            with redis_errors(), self.table.redis.pipeline(transaction=True) as pipe:
+                records.erase_unreadable(pipe, job.owner, job.id, job.created_at, job.request.model)
+                pipe.execute(raise_on_error=False)
 
     def get_owned(self, job_id: str, owner: str) -> Job:
         """The job with this id if this caller owns it. Raises JobNotFound, RecordUnreadable."""

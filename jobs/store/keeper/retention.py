@@ -51,6 +51,12 @@ def plan_erased(pipe: Pipeline, job_id: str, now: float) -> None:
     pipe.zadd(CleanupQueue.ERASED, {job_id: now + ERASED_AFTER_S})
 
 
+def was_deleted(redis: Redis, job_id: str) -> bool:
+    """Whether the owner has deleted this job, while its files are still to be deleted once more."""
+    with redis_errors():
+        return redis.zscore(CleanupQueue.ERASED, job_id) is not None
+
+
 def due(redis: Redis, queue: CleanupQueue, now: float, limit: int) -> list[str]:
     """At most `limit` ids of due jobs, the longest overdue first."""
     with redis_errors():

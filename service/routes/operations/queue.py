@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from redis.exceptions import ResponseError
 from starlette.concurrency import run_in_threadpool
 
+from jobs.errors import RecordUnreadable
 from jobs.queue.load import Load
 from jobs.queue.pauses import StoredPause
 from jobs.redis.unreadable import report_unreadable
@@ -60,7 +60,7 @@ async def _readable_queue(model: str, resources: Resources) -> QueueOfModel | No
     """The queue of one model; None if one of its keys holds a value of another type. Raises QueueUnavailable."""
     try:
         return await read_queue(model, resources)
-    except ResponseError as error:
+    except RecordUnreadable as error:
         await run_in_threadpool(report_unreadable, resources.redis, "queue", model, error)
         return None
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, DataError, RedisError, ResponseError, WatchError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from jobs.errors import QueueUnavailable
+from jobs.errors import QueueUnavailable, RecordUnreadable
 from jobs.queue.registry import Registry
 from jobs.redis.connection import connect, connect_async, redis_errors
 from jobs.redis.refusals import RefusalLog, is_refusal, reason_of
@@ -65,7 +66,6 @@ def test_a_refusal_is_a_queue_that_is_unavailable(reply: bytes) -> None:
 
 def own_bugs() -> dict[str, Callable[[Redis], Any]]:
     return {
-        "WRONGTYPE": lambda redis: redis.hgetall("text"),
         "wrong number of arguments": lambda redis: redis.execute_command("HGET", "text"),
         "syntax error": lambda redis: redis.execute_command("SET", "a", "b", "OPTION"),
         "value is not an integer": lambda redis: redis.incr("text"),
@@ -74,9 +74,27 @@ def own_bugs() -> dict[str, Callable[[Redis], Any]]:
         "hash value is not an integer": lambda redis: redis.hincrby("hash", "field"),
         "a script that does not compile": lambda redis: redis.eval("return return", 0),
         "an error in a script": lambda redis: redis.eval("return nothing.field", 0),
-        "a wrong type inside a script": lambda redis: redis.eval("return redis.call('HGETALL', 'text')", 0),
-        "a wrong type inside a transaction": lambda redis: redis.pipeline().hget("text", "a").execute(),
     }
+
+
+def wrong_types() -> dict[str, Callable[[Redis], Any]]:
+    return {
+        "a command": lambda redis: redis.hgetall("text"),
+        "inside a script": lambda redis: redis.eval("return redis.call('HGETALL', 'text')", 0),
+        "inside a transaction": lambda redis: redis.pipeline().hget("text", "a").execute(),
+    }
+
+
+@pytest.mark.parametrize("place", wrong_types())
+def test_a_key_of_another_type_is_unreadable_and_the_log_has_the_place(redis: Redis, place: str) -> None:
+    redis.set("text", "secret words")
+    with structlog.testing.capture_logs() as logs, pytest.raises(RecordUnreadable) as caught, redis_errors():
+        wrong_types()[place](redis)
+    assert "words" not in str(caught.value)
+    (line,) = logs
+    assert (line["event"], Path(line["called_by"].partition(":")[0])) == ("redis.wrong_type", Path(__file__))
+    assert "WRONGTYPE" in line["reason"]
+    assert "words" not in line["reason"]
 
 
 @pytest.mark.parametrize("bug", own_bugs())

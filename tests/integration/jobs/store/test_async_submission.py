@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from redis.exceptions import ResponseError
 
 from jobs.access.idempotency import CLAIMED_FOR_S, Claim, IdempotencyKey, claim
-from jobs.errors import QueueUnavailable
+from jobs.errors import QueueUnavailable, RecordUnreadable
 from jobs.model.job import Job
 from jobs.model.states import State
 from jobs.redis.batching import CommandBatcher
@@ -219,7 +218,7 @@ def test_a_submit_waits_for_a_server_that_is_demoted_for_a_moment(
     assert store.queue_depth(MODEL) == 1
 
 
-def test_an_error_inside_the_transaction_is_raised(
+def test_a_submit_past_a_key_of_another_type_is_refused_and_leaves_no_job(
     redis: Redis, store: JobStore, proxy: TcpProxy, make_job: Callable[..., Job]
 ) -> None:
     claimed = new_claim(redis)
@@ -228,8 +227,10 @@ def test_an_error_inside_the_transaction_is_raised(
     async def work(front_end: AsyncSubmission) -> str | None:
         return await front_end.submit_all([make_job("me").evolve(id=claimed.video_id)], claimed)
 
-    with pytest.raises(ResponseError, match="WRONGTYPE"):
+    with pytest.raises(RecordUnreadable):
         with_front_end(proxy, store.callers, work)
+    assert redis.keys("job:*") == []
+    assert redis.zcard("jobs:of:me") == 0
 
 
 def test_a_submit_works_with_an_old_protocol(

@@ -1,7 +1,9 @@
 """A job resumes from the checkpoint of another attempt: on the same host from the spool, elsewhere from storage."""
 
+import os
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -23,7 +25,7 @@ from jobs.store.counters import read_counters
 from tests.job_store import JobStore
 from worker.attempt.attempt import WorkerContext
 from worker.checkpoints.format import Checkpoint, NamedFile, read_checkpoint
-from worker.checkpoints.store import CheckpointStore, sweep_checkpoints
+from worker.checkpoints.store import UNKNOWN_FOR_S, CheckpointStore, sweep_checkpoints
 from worker.drain import Drain
 from worker.settings import WorkerSettings
 
@@ -323,11 +325,26 @@ def test_checkpoints_of_final_jobs_are_deleted_from_the_spool(
     settings: WorkerSettings, submit: Submit, store: JobStore
 ) -> None:
     waiting, ended = submit("a red ball"), submit("a blue ball")
+    deleted = submit("a green ball")
     store.cancel(ended.id)
-    for name in (waiting.id, ended.id, "video_gone"):
+    store.delete(deleted.id)
+    for name in (waiting.id, ended.id, deleted.id):
         (settings.checkpoints / name / "0").mkdir(parents=True)
     sweep_checkpoints(settings.checkpoints, store)
     assert [path.name for path in settings.checkpoints.iterdir()] == [waiting.id]
+
+
+def test_checkpoints_of_jobs_of_another_installation_stay_in_the_spool_until_they_are_old(
+    settings: WorkerSettings, store: JobStore
+) -> None:
+    for name in ("video_runs", "video_gone"):
+        (settings.checkpoints / name / "0" / "12").mkdir(parents=True)
+    old = time.time() - UNKNOWN_FOR_S - 60
+    folders = ("video_gone", "video_gone/0", "video_gone/0/12", "video_runs", "video_runs/0")
+    for name in folders:
+        os.utime(settings.checkpoints / name, (old, old))
+    sweep_checkpoints(settings.checkpoints, store)
+    assert [path.name for path in settings.checkpoints.iterdir()] == ["video_runs"]
 
 
 def test_a_worker_deletes_the_checkpoints_of_final_jobs_of_its_host_after_each_job(

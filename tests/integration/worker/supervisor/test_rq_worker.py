@@ -14,6 +14,7 @@ from rq.utils import import_attribute
 from jobs.model.job import Job
 from jobs.model.states import Phase
 from jobs.queue.tickets import TASK, TICKET, queue_name
+from jobs.redis.keys import UNREADABLE_KEY
 from tests.job_store import JobStore
 from worker.supervisor.rq_worker import RQWorker
 
@@ -89,6 +90,32 @@ def test_an_entry_that_rq_cannot_parse_is_dropped(rq_worker: RQWorker, submit: S
     assert rq_worker.wait_for_ticket([MODEL]) is None
     rq_worker.restore_ticket(MODEL)
     assert rq_worker.wait_for_ticket([MODEL]) is not None
+
+
+def test_a_list_of_tickets_of_another_type_leaves_the_other_models(worker: Any, submit: Submit, redis: Redis) -> None:
+    submit("a red ball")
+    redis.set("rq:queue:videos-odd", "of another type")
+    rq_worker = RQWorker("w2", redis, ["odd", MODEL])
+    assert rq_worker.wait_for_ticket(["odd"]) is None
+    ticket = rq_worker.wait_for_ticket(["odd", MODEL])
+    assert ticket is not None
+    assert ticket.model == MODEL
+    assert redis.zrange(UNREADABLE_KEY, 0, -1) == [b"queue odd"]
+
+
+def test_a_ticket_of_a_queue_of_another_type_is_used_up(
+    worker: Any, submit: Submit, store: JobStore, redis: Redis
+) -> None:
+    submit("a red ball")
+    key = f"queue:{MODEL}:normal"
+    waiting = redis.dump(key)
+    redis.set(key, "of another type")
+    worker.run_one()
+    assert redis.zrange(UNREADABLE_KEY, 0, -1) == [f"queue {MODEL}".encode()]
+    redis.restore(key, 0, waiting, replace=True)
+    store.reconcile_tickets(MODEL)
+    worker.run_one()
+    assert store.queue_depth(MODEL) == 0
 
 
 def test_a_new_worker_removes_killed_ones_from_the_lists_of_rq(worker: Any, redis: Redis, queue: Queue) -> None:
