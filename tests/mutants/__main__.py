@@ -1,6 +1,7 @@
 """`python -m tests.mutants`: changes the code in small ways and counts the changes that no test notices.
 
-The results are kept in a folder, so that a later run continues. Written into docs/explanation/mutants.md.
+The results of each mutant are kept in a folder, so that a later run continues. When a subject is done, its result is
+stored in tests/mutants/results.json and written into docs/explanation/mutants.md.
 """
 
 import argparse
@@ -12,12 +13,13 @@ from cosmic_ray.work_item import TestOutcome
 
 from tests.mutants.covering import BaselineFailed
 from tests.mutants.execution import copy_repository, execute
-from tests.mutants.report import Score, describe, misses, write_page
+from tests.mutants.report import Score, describe
+from tests.mutants.results import load_results, misses, save_result, write_page
 from tests.mutants.subject import Subject, select, subjects
 
 
 def main() -> int:
-    """Tests the mutants of the subjects; returns 1 if a goal is missed."""
+    """Tests the mutants of the subjects; returns 1 if a goal is missed, also by an earlier run of another subject."""
     options = _arguments()
     options.output.mkdir(exist_ok=True)
     copies = [copy_repository(options.output / f"copy-{number}") for number in range(options.jobs)]
@@ -28,9 +30,9 @@ def main() -> int:
         except BaselineFailed as error:
             _print(f"{subject.name}: the tests fail without a mutant\n{error}")
             return 1
-    scores = [_score(subject, _session(subject, options)) for subject in subjects([])]
-    write_page(scores, options.seed)
-    missed = misses([score for score in scores if score.tested])
+        save_result(_score(subject, _session(subject, options)).to_result(options.seed))
+        write_page()
+    missed = misses(load_results())
     for line in missed:
         _print(f"below the goal: {line}")
     return 1 if missed else 0

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from cosmic_ray.work_item import MutationSpec
 
-from tests.mutants.subject import ROOT, Subject
+from tests.mutants.subject import Subject
+from tests.mutants.subject_names import ROOT
 
 MOST_TESTS = 40  # of one run; more would take as long as all
 

@@ -17,7 +17,8 @@ from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkItem, WorkResult
 
 from tests.mutants.covering import record_lines
-from tests.mutants.subject import ROOT, Subject
+from tests.mutants.subject import Subject
+from tests.mutants.subject_names import ROOT
 
 PYTHON = ROOT / ".venv" / "bin" / "python"
 PYTEST = "-m pytest -x -q --no-header --tb=line -p no:cacheprovider -p no:randomly --hypothesis-seed=0"

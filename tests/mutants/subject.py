@@ -17,8 +17,8 @@ from cosmic_ray.plugins import get_operator
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import WorkItem
 
-ROOT = Path(__file__).parents[2]
-SUBJECTS = Path(__file__).with_name("subjects.toml")
+from tests.mutants.subject_names import ROOT, SUBJECTS
+
 Position = tuple[int, int]
 
 
