@@ -84,6 +84,12 @@ def test_a_preview_is_shown_and_the_icon_changes_while_it_runs(open_studio: Open
     assert page.locator("link[rel=icon]").get_attribute("href").endswith("icon.svg")
 
 
+def is_above(one: Any, other: Any) -> bool:
+    """Whether an element ends above another one."""
+    box = one.bounding_box()
+    return bool(box["y"] >= 0 and box["y"] + box["height"] <= other.bounding_box()["y"])
+
+
 @pytest.mark.parametrize(
     ("label", "value", "message"),
     [
@@ -109,6 +115,7 @@ def test_a_refusal_is_shown_beside_its_field_until_it_changes(
     assert field.get_attribute("aria-invalid") == "true"
     assert field.get_attribute("aria-errormessage") == line.get_attribute("id")
     until(page, lambda: field.evaluate("one => one === document.activeElement"))
+    until(page, lambda: is_above(line, page.locator(".submit")))  # the bar of the button does not hide it
     field.press_sequentially("1")
     assert line.count() == 0
     assert field.get_attribute("aria-invalid") is None

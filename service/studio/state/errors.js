@@ -29,7 +29,7 @@ function hasOwnRule({ code, reason, param }, field) {
 function bounds({ min_side: min, max_side: max, max_pixels: pixels, longest, longestSeconds, ...limits }, { scheduler, num_inference_steps: steps }) {
   const name = scheduler || limits.default_scheduler;
   const most = Math.min(limits.max_inference_steps, MOST_STEPS[name] ?? Infinity);
-  return { min, max, pixels: pixels >> 10, frames: longest, seconds: longestSeconds, least: FEWEST_STEPS[name] ?? 1, most, last: (Number(steps) || limits.default_num_inference_steps) - 1 };
+  return { min, max, pixels: pixels.toLocaleString("en"), frames: longest, seconds: longestSeconds, least: FEWEST_STEPS[name] ?? 1, most, last: (Number(steps) || limits.default_num_inference_steps) - 1 };
 }
 
 /** The text of an error of a shot: `shot` as `shotOf` has it. */

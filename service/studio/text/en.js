@@ -22,7 +22,7 @@ export default {
   unreadable: "This file cannot be shown as an image. The service may refuse it.", remove_image: "Remove start image", remove_last_image: "Remove end image",
   source_video: "Video to change", choose_video: "Choose or drop a file", pick_video: "One of mine", remove_video: "Remove the video", mask: "Mask", paint_mask: "Paint a mask", change_mask: "Change the mask", remove_mask: "Remove mask",
   mask_hint: "Painted areas are generated anew. Without a mask the whole video changes.", strength: "Strength", strength_hint: "Lower keeps more of the video. Empty: 0.7, or 1 with a mask.",
-  model: "Model", no_worker: "{model} (no worker)", size: "Size", size_hint: "Multiples of 16, {min} to {max}, up to {pixels} K pixels.", shapes: "Shapes", resize: "Resize to the Start Image", resize_result: "The video gets {size}.", resize_needs: "Needs a start image.",
+  model: "Model", no_worker: "{model} (no worker)", size: "Size", size_hint: "Multiples of 16, {min} to {max}, up to {pixels} pixels.", shapes: "Shapes", resize: "Resize to the Start Image", resize_result: "The video gets {size}.", resize_needs: "Needs a start image.",
   length: "Length", length_slider: "Length, slider", unit: "Unit", unit_s: "s", unit_frames: "frames", length_hint: "{length}. Up to {seconds} s at {fps} frames per second.", length_is: "{frames} frames, {seconds} s, {windows}",
   one_window: "1 window", windows: "{n} windows", an_image: "One frame: an image", seed: "Seed", random: "random", seed_hint: "The same seed and settings give the same video.", count: "Videos", count_hint: "Variations with consecutive seeds.", draft: "Draft first", draft_hint: "A draft ends after some of the steps. Finish those that you like.", draft_steps: "Steps of the draft", draft_of: "of {steps} steps",
   loras: "LoRA", lora_scale: "Strength of {name}", lora_hint: "Small add-ons that change the style. 0.55 is the usual strength.",
@@ -35,7 +35,7 @@ export default {
   remix_of: "Same settings and seed, another prompt.", extend_of: "Continues from the last frames.", copy_code: "Copy as code", code_title: "This request as code", clear_form: "Clear the form", draft_replaced: "The earlier entries were replaced.",
 
   // Errors beside a field
-  error_prompt: "Write what the video shows.", error_size: "Use multiples of 16 between {min} and {max}, at most {pixels} K pixels.", error_length: "Use 1 frame or a multiple of 8, at most {frames} frames ({seconds} s).",
+  error_prompt: "Write what the video shows.", error_size: "Use multiples of 16 between {min} and {max}, at most {pixels} pixels.", error_length: "Use 1 frame or a multiple of 8, at most {frames} frames ({seconds} s).",
   error_seed: "Use a whole number, 0 or more.", error_num_inference_steps: "Use a whole number between {least} and {most}.", error_guidance_scale: "Use a number between 0 and 20.", error_strength: "Use a number above 0 and at most 1.",
   error_image: "This is no image that the service can read.", error_last_image: "An end image needs a start image and a readable file.", error_video: "Choose a video that the service can read.", error_draft: "Use a whole number between 1 and {last}.", nearest: "The nearest is {value}.", error_key: "Enter a key to continue.",
 

@@ -77,7 +77,8 @@ function focusFirst(name) {
   if (!name) return;
   const control = document.getElementById(name);
   control?.closest("details")?.setAttribute("open", "");
-  control?.focus();
+  control?.focus({ preventScroll: true });
+  control?.scrollIntoView({ block: "center" }); // its error is below it
 }
 
 /** The shape of the frame for what the form describes. */

@@ -24,7 +24,7 @@ function resultOf(image, { base }) {
 export function Size({ limits, canResize }) {
   const { values, files } = form.get(), { size, resize_to_image: isResized } = values, standard = `${limits.default_width}x${limits.default_height}`;
   const result = resultOf(files.image, limits), shown = isResized ? result : size || standard;
-  const hint = isResized && result ? t("resize_result", { size: result }) : t("size_hint", { min: limits.min_side, max: limits.max_side, pixels: limits.max_pixels >> 10 });
+  const hint = isResized && result ? t("resize_result", { size: result }) : t("size_hint", { min: limits.min_side, max: limits.max_side, pixels: limits.max_pixels.toLocaleString("en") });
   return html`<${Field} name="size" hint=${hint} className="size">
     <div class="chips" role="group" aria-label=${t("shapes")}>
       ${sizesOf(limits).map((one) => html`<button type="button" class="chip shape" disabled=${isResized} aria-pressed=${shown === one.size} title=${one.size}
