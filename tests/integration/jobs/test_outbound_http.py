@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import FrozenInstanceError, replace
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
@@ -272,11 +273,21 @@ def test_a_url_that_is_not_public_https_is_never_requested(guarded: OutboundClie
         ("https://example.com:22/hook", "its port must be 443"),
         ("ftp://example.com/hook", "its scheme must be https"),
         ("https://user:secret@example.com/hook", "it has credentials"),
+        ("https://example.com:99999/hook", "it is not a URL"),
+        ("https://example.com:-1/hook", "it is not a URL"),
+        ("https://[fd00::1/hook", "it is not a URL"),
     ],
 )
 def test_a_refusal_names_the_fault_of_a_url(guarded: OutboundClient, url: str, fault: str) -> None:
     with pytest.raises(InvalidRequest, match=fault):
         guarded.check(url, "webhook.url")
+
+
+@pytest.mark.parametrize("port", [1, 80, 65_535])
+def test_with_private_addresses_any_port_is_allowed(unguarded: OutboundClient, connected: list[str], port: int) -> None:
+    with pytest.raises(RequestFailed):
+        unguarded.post(f"http://127.0.0.1:{port}/hook", b"{}", {})
+    assert connected == [f"127.0.0.1:{port}"]
 
 
 def test_a_refusal_does_not_repeat_a_password(guarded: OutboundClient) -> None:
@@ -505,12 +516,62 @@ def test_a_silent_name_server_times_out(guarded: OutboundClient, monkeypatch: py
     monkeypatch.setattr(outbound_http, "LOOKUP_TIMEOUT_S", 0.1)
     with pytest.raises(RequestFailed, match="does not resolve"):
         guarded.post("https://silent.example/hook", b"{}", {})
+    lookups = [thread for thread in threading.enumerate() if thread.name == "lookup"]
+    assert lookups
+    assert all(thread.daemon for thread in lookups)  # the end of the process does not wait for them
     released.set()
 
 
 def test_a_receiver_without_tls_is_reported(receiver: str, unguarded: OutboundClient) -> None:
     with pytest.raises(RequestFailed, match="no connection could be opened"):
         unguarded.post(receiver.replace("http://", "https://"), b"{}", {})
+
+
+NOW = datetime.now(UTC)
+
+
+def certificate_of(fault: str, authority: trustme.CA) -> tuple[bytes, bytes]:
+    """The certificates that a receiver sends, and its key. Some faults need an authority that the client trusts."""
+    if fault == "self-signed":
+        stranger = trustme.CA()
+        return stranger.cert_pem.bytes(), stranger.private_key_pem.bytes()
+    valid = {"not_before": NOW - timedelta(days=9), "not_after": NOW + timedelta(days=9)}
+    name = {"other host": "other.example", "other address": "10.0.0.1"}.get(fault, "127.0.0.1")
+    dates = {
+        "expired": {**valid, "not_after": NOW - timedelta(days=1)},
+        "of the future": {**valid, "not_before": NOW + timedelta(days=1)},
+    }.get(fault, valid)
+    issuer = trustme.CA() if fault.startswith("unknown issuer") else authority
+    leaf = issuer.issue_cert(name, **dates)
+    chain = b"".join(part.bytes() for part in leaf.cert_chain_pems)
+    sent_issuer = issuer.cert_pem.bytes() if fault == "unknown issuer, sent" else b""
+    return chain + sent_issuer, leaf.private_key_pem.bytes()
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("of the future", "it is not valid yet"),
+        ("expired", "it has expired"),
+        ("self-signed", "its issuer is not known"),
+        ("unknown issuer", "its issuer is not known"),
+        ("unknown issuer, sent", "its issuer is not known"),
+        ("other host", "it is for another host"),
+        ("other address", "it is for another address"),
+    ],
+)
+def test_the_fault_of_a_certificate_is_reported(tmp_path: Path, fault: str, reason: str) -> None:
+    authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    chain, key = certificate_of(fault, authority)
+    (tmp_path / "receiver.pem").write_bytes(chain + key)
+    server.load_cert_chain(tmp_path / "receiver.pem")
+    client = OutboundClient(allow_private=True, timeout_s=120)
+    client._tls = ssl.create_default_context()  # of this client alone
+    authority.configure_trust(client._tls)
+    host = "localhost" if fault == "other host" else "127.0.0.1"
+    with serving(server) as address, pytest.raises(RequestFailed) as failure:
+        client.post(f"https://{address.replace('127.0.0.1', host)}/ok", b"{}", {})
+    assert str(failure.value) == f"its certificate is not accepted: {reason}"
 
 
 def test_a_silent_receiver_times_out(receiver: str) -> None:
@@ -580,9 +641,9 @@ def test_a_redirect_is_followed_without_cookies(local_only: OutboundClient, rece
     assert [(path, cookie) for path, _, cookie in Receiver.requests] == [("/to?/ok", None), ("/ok", None)]
 
 
-def test_redirects_are_limited(local_only: OutboundClient, receiver: str) -> None:
+def test_three_redirects_are_followed_and_no_fourth(local_only: OutboundClient, receiver: str) -> None:
     chain = "/ok"
-    for _ in range(outbound_http.MAX_REDIRECTS):
+    for _ in range(3):
         chain = f"/to?{quote(chain)}"
     assert local_only.fetch(f"{receiver}{chain}", 1000) == b"thank you"
     with pytest.raises(RequestFailed, match="redirects more than"):

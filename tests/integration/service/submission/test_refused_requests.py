@@ -107,6 +107,18 @@ def test_a_refused_request_with_a_key_keeps_its_video(front_ends: FrontEnds) -> 
     assert front_ends.create(NORMAL, headers={**key, **AGAIN}) == first
 
 
+@pytest.mark.parametrize("reason", [DRAINING, ONE_IN_THE_QUEUE], ids=["before its claim", "after its claim"])
+def test_only_the_refusal_of_a_request_without_a_key_is_stored(
+    front_ends: FrontEnds, redis: Redis, reason: int
+) -> None:
+    front_ends.create(NORMAL, json={"prompt": "another"})  # fills the queue of one
+    front_ends.refuse(reason, {"Idempotency-Key": "order-17"})
+    assert redis.keys("refused:*") == []
+    front_ends.refuse(reason)
+    assert len(redis.keys("refused:*")) == 1  # type: ignore[arg-type]
+    assert len(redis.keys("asked:*")) == 1  # type: ignore[arg-type]  # of the other video: the claims are released
+
+
 @pytest.mark.parametrize("due_in_s", [60, -10])
 def test_a_video_accepted_after_an_abandoned_refusal_is_repeated_as_one(
     front_ends: FrontEnds, redis: Redis, due_in_s: int

@@ -1,6 +1,7 @@
 """Guidance: the number of transformer rows, and the guided estimate."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from easyanimate.pipeline import EasyAnimatePipeline, make_scheduler
+from easyanimate.pipeline.schedulers.denoise import predict_noise
 
 SETTINGS: dict[str, Any] = {"prompt": "a cat", "negative_prompt": "a dog", "height": 32, "width": 32, "num_frames": 8}
 
@@ -47,3 +49,24 @@ def test_the_transformer_is_called_once_a_step_and_nine_times_more_by_pndm(
 ) -> None:
     pipe(**SETTINGS, scheduler=scheduler, num_inference_steps=steps, generator=0, output_type="latent")
     assert len(estimates) == steps + (9 if scheduler == "pndm" else 0)
+
+
+class RecordingTransformer:
+    """Estimates no noise, and records the rows of each call."""
+
+    dtype = torch.float32
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+
+    def __call__(self, latents: Tensor, **_: Any) -> SimpleNamespace:
+        self.rows.append(len(latents))
+        return SimpleNamespace(sample=torch.zeros(len(latents), 8, *latents.shape[2:]))
+
+
+@pytest.mark.parametrize(("options", "calls"), [({}, [2]), ({"sequential_rows": True}, [1, 1])])
+def test_both_rows_are_one_call_unless_they_shall_save_memory(options: dict[str, bool], calls: list[int]) -> None:
+    transformer = RecordingTransformer()
+    inputs = {"encoder_hidden_states": torch.zeros(2, 3, 8)}
+    estimate = predict_noise(transformer, torch.zeros(1, 4, 2, 2, 2), torch.tensor(1), inputs, **options)
+    assert (transformer.rows, estimate.shape) == (calls, (2, 4, 2, 2, 2))

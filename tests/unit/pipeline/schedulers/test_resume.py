@@ -1,6 +1,7 @@
 """A video that is interrupted at any step resumes with equal frames, for each scheduler."""
 
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -18,7 +19,9 @@ from easyanimate.pipeline import (
     generate_windows,
 )
 from easyanimate.pipeline.inputs.prompts import TextContext
+from easyanimate.pipeline.schedulers import denoise
 from easyanimate.pipeline.schedulers.denoise import Conditions
+from easyanimate.pipeline.schedulers.denoising_state import Continuation, DenoisingState
 from easyanimate.windows import Window, plan_windows
 
 STEPS = 4
@@ -135,3 +138,26 @@ CONDITIONS: dict[str, Any] = {
 )
 def test_a_state_belongs_to_each_input_of_the_transformer(changes: dict[str, Any]) -> None:
     assert Conditions(**{**CONDITIONS, **changes}).sha256 != Conditions(**CONDITIONS).sha256
+
+
+@pytest.mark.parametrize(("quality", "changes"), [("exact", False), ("fast", True)])
+@pytest.mark.parametrize("setting", ["GUIDED_SHARE", "REUSE_FROM", "REUSE_UNTIL"])
+def test_a_setting_of_fast_clips_changes_the_states_of_these_alone(
+    setting: str, quality: str, changes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Conditions(**CONDITIONS, quality=quality).sha256
+    monkeypatch.setattr(denoise, setting, 0.123)
+    assert (Conditions(**CONDITIONS, quality=quality).sha256 != before) is changes
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (Conditions(**CONDITIONS), "guidance_scale"),  # its hash is computed once
+        (DenoisingState(1, torch.zeros(1), {}, torch.zeros(1), ""), "index"),
+        (Continuation(), "draft_steps"),
+    ],
+)
+def test_what_a_state_depends_on_cannot_be_changed(value: Any, field: str) -> None:
+    with pytest.raises(FrozenInstanceError):
+        setattr(value, field, 2)

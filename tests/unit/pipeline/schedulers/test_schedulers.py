@@ -46,9 +46,18 @@ def test_a_refused_strength_names_the_lowest_that_is_accepted(name: str, more: i
     with pytest.raises(InvalidInput) as refusal:
         check_steps(name, steps, 0.001)
     (lowest,) = re.findall(r"use strength ([\d.]+) or more", str(refusal.value))
+    assert lowest == str(round(float(lowest), 2))
     check_steps(name, steps, float(lowest))
     with pytest.raises(InvalidInput):
         check_steps(name, steps, float(lowest) - 0.01)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_without_a_strength_all_steps_run(name: str) -> None:
+    steps = MIN_STEPS.get(name, 1) + 2
+    check_steps(name, steps)
+    assert num_timesteps(name, steps) == num_timesteps(name, steps, 1.0)
+    assert torch.equal(set_timesteps(make_scheduler(name), steps).float(), times(name, steps, 1.0))
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
@@ -128,6 +137,14 @@ def test_a_scheduler_on_the_pipeline_that_the_call_uses_anyway_is_accepted(
     before = latents_of(scheduler="ddim")
     scheduled.scheduler = make_scheduler("ddim")
     assert torch.equal(latents_of(scheduler="ddim"), before)
+
+
+def test_a_scheduler_that_differs_in_one_setting_is_refused(
+    scheduled: EasyAnimatePipeline, latents_of: Callable[..., Tensor]
+) -> None:
+    scheduled.scheduler = make_scheduler("ddim_clipped")
+    with pytest.raises(InvalidInput, match=r"pipe\.scheduler was replaced"):
+        latents_of(scheduler="ddim")
 
 
 def test_a_scheduler_from_the_constructor_is_no_error(pipe: EasyAnimatePipeline) -> None:
