@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from redis import Redis
 
+from jobs.errors import StorageUnavailable
 from jobs.model.job import Job
 from jobs.storage.factory import open_storage
 from jobs.storage.uploads import EXPIRING, UploadIndex, upload_prefix
@@ -184,3 +185,24 @@ def test_an_expired_file_is_deleted(
     answer = api.get(f"/v1/files/{stays}/content", headers={"range": "bytes=0-3"})
     assert (answer.status_code, answer.content) == (206, b"\x89PNG")
     assert answer.headers["etag"] == f'"{hashlib.sha256(picture()).hexdigest()}"'
+
+
+def test_an_expired_file_keeps_its_record_until_its_content_is_deleted(
+    api: httpx.Client, redis: Redis, store: JobStore, settings: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = send(api, picture()).json()["id"]
+    files, storage = UploadIndex(redis), open_storage(settings)
+    files.add(files.get_owned(ended, "local", 0).model_copy(update={"expires_at": store.now() - 60}))
+
+    def fail(prefix: str) -> None:
+        raise StorageUnavailable(prefix)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(storage, "delete_prefix", fail)
+        with pytest.raises(StorageUnavailable):
+            UploadSweeper(store.table, storage).sweep()
+    assert redis.zrange(EXPIRING, 0, -1) == [ended.encode()]
+    assert redis.exists(f"file:{ended}")
+    UploadSweeper(store.table, storage).sweep()
+    assert not redis.exists(f"file:{ended}")
+    assert list(storage.list(upload_prefix(ended))) == []

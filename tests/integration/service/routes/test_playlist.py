@@ -1,5 +1,6 @@
 """A player shows the finished segments of a long video while it is running."""
 
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import av
 import httpx
 import pytest
+from redis import Redis
 
 from jobs.model.failure import failure
 from jobs.model.model_card import ModelCard
 from jobs.storage.factory import open_storage
+from service.routes.videos.playlist import LIST_TAG
 from service.settings import ServiceSettings
 from tests.job_store import JobStore
 from tests.long_video import FRAMES, LongVideoWorker
@@ -84,6 +87,23 @@ def test_the_segments_need_no_key_and_have_their_content_type(api: httpx.Client,
         401,
         403,
     )
+
+
+def test_a_playlist_with_a_segment_of_an_older_release_names_no_signed_list(
+    api: httpx.Client, worker: LongVideoWorker, redis: Redis
+) -> None:
+    path = f"/v1/videos/{worker.job.id}/playlist.m3u8"
+    worker.window()
+    worker.window()
+    record = f"job:{worker.job.id}"
+    segments = json.loads(redis.hget(record, "segments") or b"[]")
+    signed = [segment | {"sha256": "0" * 64} for segment in segments]
+    redis.hset(record, "segments", json.dumps(signed))
+    assert LIST_TAG in api.get(path).text
+    redis.hset(record, "segments", json.dumps([segments[0] | {"sha256": ""}, *signed[1:]]))
+    answer = api.get(path).text
+    assert LIST_TAG not in answer
+    assert answer.count("#EXTINF") == 2
 
 
 def test_the_playlist_is_for_its_owner_only(api: httpx.Client, worker: LongVideoWorker, code_of: Code) -> None:
