@@ -43,7 +43,7 @@ class WorkerSettings(Settings):
     storage_patience_s: float = Field(default=900.0, ge=0)  # how long a finished video waits for an unavailable storage
     spool_dir: Path | None = None
     worker_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
-    reuse_windows: Literal["off", "on"] = "off"  # store the windows of long videos, and take those of equal runs
+    reuse_windows: Literal["off", "films", "on"] = "films"  # whose windows are stored, and taken by equal runs
     pod_deletion_cost: Literal["off", "on"] = "off"  # on: the worker annotates its own pod of Kubernetes
 
     @model_validator(mode="after")

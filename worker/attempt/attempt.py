@@ -158,9 +158,15 @@ class AttemptRun:
         request = self.job.request.model_copy(update={"webhook": None})  # the engine does not need its secret
         self.checkpoints.fetch(self.handover.stopped_run())
         checkpoints = Checkpoints(self.checkpoints.folder, self.settings.checkpoint_every_s)
-        scope = window_scope(self.job.owner) if self.settings.reuse_windows == "on" else None
+        scope = window_scope(self.job.owner) if self._reuses_windows else None
         run = Run(self.token, request, self.result_path, inputs, checkpoints, scope, self.settings.continuation)
         return self.session.run(run)
+
+    @property
+    def _reuses_windows(self) -> bool:
+        """Whether the windows of this video are stored, and taken from earlier ones."""
+        choice = self.settings.reuse_windows
+        return choice == "on" or (choice == "films" and bool(self.job.request.shots))
 
     def moderate_output(self) -> None:
         """Fails the job if the moderation hook refuses the video; nothing without a hook."""

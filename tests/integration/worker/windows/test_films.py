@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 
 from jobs.model.job import Job, Result
+from jobs.model.request import ShotRequest
 from jobs.model.states import State
 from jobs.settings import S3Settings
 from jobs.storage.interface import Storage
@@ -69,6 +70,18 @@ def test_nothing_is_stored_without_the_setting(
     result = store.get(job.id).result
     assert (result and result.windows_reused, windows_of(storage, job.id)) == (0, 0)
     assert list(redis.scan_iter("windows:*")) == []
+
+
+def test_by_default_only_the_windows_of_films_are_stored(
+    worker: Any, submit: Submit, storage: Storage, settings: WorkerSettings
+) -> None:
+    default = WorkerSettings.model_fields["reuse_windows"].default
+    worker.use(settings=settings.model_copy(update={"reuse_windows": default}))
+    shots = tuple(ShotRequest(prompt=letter, num_frames=8, seed=1) for letter in "abcd")
+    film, long_video = submit("film abcd", shots=shots), submit("film abcd")
+    for _ in range(2):
+        worker.run_one()
+    assert [windows_of(storage, job.id) for job in (film, long_video)] == [4, 0]
 
 
 def test_a_damaged_window_is_generated_and_replaced(run_film: RunFilm, redis: Redis) -> None:
