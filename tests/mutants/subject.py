@@ -70,11 +70,18 @@ def select(subject: Subject, session: Path, seed: int, count: int) -> None:
 
 
 def _is_possible(item: WorkItem) -> bool:
-    """Whether the library can write the mutant. It cannot mutate `except` with two names, for example."""
+    """Whether the library can write the mutant, and Python can parse it.
+
+    The library cannot mutate `except` with two names, and it takes the `*` before keyword-only arguments for a product.
+    """
     mutation = item.mutations[0]
     code = (ROOT / mutation.module_path).read_text(encoding="utf-8")
+    line, column = mutation.start_pos
+    if code.splitlines()[line - 1][column:].startswith("*,"):
+        return False
     try:
-        return bool(mutate_code(code, get_operator(mutation.operator_name)(), mutation.occurrence))
+        mutated = mutate_code(code, get_operator(mutation.operator_name)(), mutation.occurrence)
+        return bool(mutated and ast.parse(mutated))
     except Exception:  # noqa: BLE001 - any error of the library
         return False
 
