@@ -2,8 +2,6 @@
 
 from easyanimate.geometry import SIZE_STEP
 
-BASE_SIZES = (512, 768, 960)  # sides of the squares whose areas the published models were trained at
-
 # Height / width -> (height, width) at the base size 512: the shapes that V3 was trained with.
 BUCKETS = {
     0.25: (256, 1024), 0.26: (256, 992), 0.27: (256, 960), 0.28: (256, 928), 0.32: (288, 896),

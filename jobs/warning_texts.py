@@ -1,6 +1,6 @@
 """The warnings in records and estimates, each with a stable code. Codes are public: add, never rename."""
 
-from easyanimate.warning_texts import IMAGE_TEXTS, LIBRARY_TEXTS, UNKNOWN, WarningReader, WarningText
+from easyanimate.warning_texts import IMAGE_TEXTS, LIBRARY_TEXTS, WarningReader, WarningText
 
 UNKNOWN_WORDS = WarningText(
     "unknown_words", "prompt: {model} does not know {words}; GET /v1/models/{model} lists its words"
@@ -68,5 +68,4 @@ WARNING_TEXTS = (
     FRAMES_REPEATED, FIRST_FRAMES_USED, HDR_MAPPED, DEINTERLACED, FRAMES_LOST, NO_PREVIEWS, DRAFT_NOT_REUSED,
     MODEL_IDLE,
 )  # fmt: skip
-WARNING_CODES = (*(text.code for text in WARNING_TEXTS), UNKNOWN)
 read_warning = WarningReader(WARNING_TEXTS).read

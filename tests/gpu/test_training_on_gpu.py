@@ -8,9 +8,9 @@ import torch
 from accelerate.state import AcceleratorState
 
 from easyanimate.tiny import TINY_MODEL
-from easyanimate.training.run.logs import read_losses
 from easyanimate.training.run.single_process import KINDS
 from easyanimate.training.tasks.lora_task import LORA_FILE
+from tests.training_losses import read_losses
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
 

@@ -55,12 +55,6 @@ def _append(path: Path, step: int, values: dict[str, float]) -> None:
         rows.writerows([step, name, repr(value)] for name, value in values.items())
 
 
-def read_losses(path: Path, name: str = "loss") -> dict[int, float]:
-    """The values of one name in a CSV file of `TrainingLog`, by step."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return {int(row["step"]): float(row["value"]) for row in csv.DictReader(file) if row["name"] == name}
-
-
 def _remove_steps(path: Path, start: int) -> None:
     """Removes the values of steps from `start` on, which are computed again."""
     if not path.exists():

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from easyanimate.training.run.concurrent import launch_processes
-from easyanimate.training.run.logs import read_losses
 from tests.integration.training.commands import STEPS, arguments, run_here, run_two_forked, start_waiting
+from tests.training_losses import read_losses
 
 TWO = "--processes=2"
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("forked trainings")]  # one server imports torch for all

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from easyanimate.training.run.logs import read_losses
 from tests.integration.training.commands import STEPS, WAIT_STEP, arguments, run_here, start_waiting
+from tests.training_losses import read_losses
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("forked trainings")]  # one server imports torch for all
 

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from easyanimate.tiny import TINY_MODEL
-from easyanimate.training.run.logs import read_losses
 from tests.integration.training.commands import WAIT_STEP, run_forked, run_here, start_waiting
+from tests.training_losses import read_losses
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("forked trainings")]  # one server imports torch for all
 

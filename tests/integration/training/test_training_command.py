@@ -6,8 +6,8 @@ from subprocess import CompletedProcess
 import pytest
 
 from easyanimate.training.run import checkpoints
-from easyanimate.training.run.logs import read_losses
 from tests.integration.training.commands import VAE, arguments, run_forked, run_here, run_process
+from tests.training_losses import read_losses
 
 pytestmark = pytest.mark.xdist_group("forked trainings")  # one server imports torch for all
 

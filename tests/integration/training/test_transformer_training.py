@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 from easyanimate.pipeline import EasyAnimatePipeline
 from easyanimate.tiny import TINY_MODEL
 from easyanimate.tiny.fresh import make_fresh_pipeline
-from easyanimate.training.run.logs import read_losses
 from easyanimate.training.run.loop import Training
 from easyanimate.training.tasks.task import TaskContext
 from easyanimate.training.tasks.transformer_settings import TransformerTrainingSettings
 from easyanimate.training.tasks.transformer_task import TransformerTask
+from tests.training_losses import read_losses
 
 pytestmark = pytest.mark.slow
 
