@@ -53,15 +53,7 @@ def seaweed(folder: Path) -> Iterator[S3Settings]:
             stderr=log,
             env={**os.environ, "GOMEMLIMIT": "1GiB"},
         )
-    settings = S3Settings.model_validate(
-        {
-            "bucket": BUCKET,
-            "endpoint_url": f"http://127.0.0.1:{s3}",
-            "access_key_id": ACCESS_KEY,
-            "secret_access_key": SECRET_KEY,
-            "addressing_style": "path",
-        }
-    )
+    settings = _settings(s3)
     try:
         _wait_for(settings, server, folder / "log")
         yield settings
@@ -72,6 +64,18 @@ def seaweed(folder: Path) -> Iterator[S3Settings]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+def _settings(port: int) -> S3Settings:
+    return S3Settings.model_validate(
+        {
+            "bucket": BUCKET,
+            "endpoint_url": f"http://127.0.0.1:{port}",
+            "access_key_id": ACCESS_KEY,
+            "secret_access_key": SECRET_KEY,
+            "addressing_style": "path",
+        }
+    )
 
 
 def _wait_for(settings: S3Settings, server: subprocess.Popen[bytes], log: Path, *, make_bucket: bool = False) -> None:
@@ -104,15 +108,7 @@ def moto(folder: Path) -> Iterator[S3Settings]:
         server = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
         )
-    settings = S3Settings.model_validate(
-        {
-            "bucket": BUCKET,
-            "endpoint_url": f"http://127.0.0.1:{port}",
-            "access_key_id": ACCESS_KEY,
-            "secret_access_key": SECRET_KEY,
-            "addressing_style": "path",
-        }
-    )
+    settings = _settings(port)
     try:
         _wait_for(settings, server, folder / "log", make_bucket=True)
         yield settings

@@ -139,6 +139,16 @@ def _free_port() -> Callable[[], int]:
 
 
 @pytest.fixture
+def own_redis(tmp_path: Path, free_port: Callable[[], int], card: ModelCard) -> Iterator[EmbeddedRedis]:
+    """A server that the test may stop, with the small model announced."""
+    server = EmbeddedRedis(tmp_path / "redis", free_port()).start()
+    with Redis.from_url(server.url) as redis:
+        announce_for_long(redis, card)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 def store(redis: Redis) -> JobStore:
     """The jobs in Redis. No lease ends during a test, also on a slow machine."""
     return JobStore(redis, lease_s=3600)

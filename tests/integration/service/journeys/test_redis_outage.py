@@ -8,21 +8,9 @@ import pytest
 from redis import Redis
 
 from cli.stack.redis_server import EmbeddedRedis
-from jobs.model.model_card import ModelCard
 from service.settings import ServiceSettings
-from tests.announced_worker import announce_for_long
 
 Code = Callable[[httpx.Response], str]
-
-
-@pytest.fixture
-def own_redis(tmp_path, free_port: Callable[[], int], card: ModelCard) -> Iterator[EmbeddedRedis]:
-    """A server that the test may stop, with the small model announced."""
-    server = EmbeddedRedis(tmp_path / "redis", free_port()).start()
-    with Redis.from_url(server.url) as redis:
-        announce_for_long(redis, card)
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from jobs.model.failure import failure
 from jobs.model.model_card import ModelCard
 from jobs.model.states import Phase
 from service.settings import ServiceSettings
-from tests.announced_worker import announce_for_long
 from tests.integration.redis_servers import wait_until
 from tests.job_store import JobStore
 
@@ -165,16 +164,6 @@ def test_a_hundred_listeners_share_one_subscription_and_leave_none_behind(
     while (listeners(), resources.notifications.waiting, subscriptions()) != (0, 0, 0):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path, free_port: Callable[[], int], card: ModelCard) -> Iterator[EmbeddedRedis]:
-    """A server that the test may stop, with the small model announced."""
-    server = EmbeddedRedis(tmp_path / "redis", free_port()).start()
-    with Redis.from_url(server.url) as redis:
-        announce_for_long(redis, card)
-    yield server
-    server.stop()
 
 
 def test_a_stream_continues_after_a_restart_of_redis(own_redis: EmbeddedRedis, tmp_path: Path, start_api: Any) -> None:
