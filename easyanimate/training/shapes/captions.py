@@ -1,10 +1,9 @@
 """Captions of scenes, in several wordings."""
 
 from collections.abc import Iterator
-from itertools import cycle, product
 from random import Random
 
-from easyanimate.training.shapes.scene import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, SIZES, SPEEDS, Scene
+from easyanimate.training.shapes.scene import Scene, all_scenes
 
 WORDINGS = (
     "a {size}{colour} {shape} {motion}{speed} on a {background} background",
@@ -55,9 +54,5 @@ def caption(scene: Scene, random: Random | None = None, *, is_image: bool = Fals
 def caption_sentences() -> Iterator[str]:
     """A few thousand captions with all words, always the same."""
     random = Random(0)  # noqa: S311  not a secret
-    things = product(COLOURS, SHAPES, MOTIONS, BACKGROUNDS, SIZES, SPEEDS)
-    for is_image, (colour, shape, motion, background, size, speed) in zip(
-        cycle((False,) * 7 + (True,)), things, strict=False
-    ):
-        if colour != background:
-            yield caption(Scene(shape, colour, background, motion, size, speed), random, is_image=is_image)
+    for scene, is_image in all_scenes():
+        yield caption(scene, random, is_image=is_image)

@@ -2,19 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from itertools import cycle, product
 from random import Random
 from string import ascii_lowercase
 
 from easyanimate.training.shapes.scene import (
-    BACKGROUNDS,
-    COLOURS,
     DIRECTIONS,
-    MOTIONS,
-    SHAPES,
-    SIZES,
-    SPEEDS,
     Scene,
+    all_scenes,
 )
 from easyanimate.training.shapes.wordings import (
     ADDITIONS,
@@ -62,14 +56,9 @@ def paraphrase(scene: Scene, random: Random) -> str:
 def varied_sentences() -> Iterator[str]:
     """Some thousand captions with all words and no invented ones, always the same."""
     random = Random(0)  # noqa: S311  not a secret
-    things = product(COLOURS, SHAPES, MOTIONS, BACKGROUNDS, SIZES, SPEEDS)
-    for is_image, (colour, shape, motion, background, size, speed) in zip(
-        cycle((False,) * 7 + (True,)), things, strict=False
-    ):
-        if colour != background:
-            scene = Scene(shape, colour, background, motion, size, speed)
-            sentence = random.choice(IMAGE_SENTENCES if is_image else SENTENCES)
-            yield _fill(sentence, scene, random.choice(motion_phrases(motion)), random)
+    for scene, is_image in all_scenes():
+        sentence = random.choice(IMAGE_SENTENCES if is_image else SENTENCES)
+        yield _fill(sentence, scene, random.choice(motion_phrases(scene.motion)), random)
 
 
 def motion_phrases(motion: str, *, held_out: bool = False) -> list[Pair]:

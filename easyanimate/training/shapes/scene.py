@@ -4,8 +4,9 @@ Lengths are in units of a 64th of the shorter side of the frame, so that a scene
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import cycle, product
 from random import Random
 
 UNITS = 64.0  # of the shorter side
@@ -78,6 +79,15 @@ class Scene:
     style: str = "filled"
     paint: Colour = (1.0, 1.0, 1.0)
     ground: Colour = (0.0, 0.0, 0.0)
+
+
+def all_scenes() -> Iterator[tuple[Scene, bool]]:
+    """A scene for each combination of words, in a fixed order, and whether it is an image: about one in eight is."""
+    things = product(COLOURS, SHAPES, MOTIONS, BACKGROUNDS, SIZES, SPEEDS)
+    image = cycle((False,) * 7 + (True,))
+    for is_image, (colour, shape, motion, background, size, speed) in zip(image, things, strict=False):
+        if colour != background:
+            yield Scene(shape, colour, background, motion, size, speed), is_image
 
 
 @dataclass(frozen=True)
