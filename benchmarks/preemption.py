@@ -121,6 +121,7 @@ def _server() -> Iterator[EmbeddedRedis]:
 
 
 def main() -> None:
+    """Prints the table: the CPU time of a sweep in the keeper and in Redis, for each installation."""
     with tempfile.TemporaryDirectory() as folder:
         card = read_card(copy_tiny_model(Path(folder) / TINY_MODEL))
     print("| installation | keeper, ms of CPU a sweep | Redis, ms | share of a core, both |\n|---|---|---|---|")

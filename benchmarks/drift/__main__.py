@@ -80,17 +80,22 @@ def report(records: Sequence[SeriesRecord]) -> None:
     save_generated(frame_strips([long, experiments, moving]), STRIPS)
 
 
+def add_options(parser: argparse.ArgumentParser, steps: int) -> None:
+    """Adds the settings of a measurement to `parser`; `steps` is the default number of denoising steps."""
+    parser.add_argument("--extensions", type=int, default=50)
+    parser.add_argument("--size", type=int, default=64, help="pixels of a side")
+    parser.add_argument("--frames", type=int, default=16, help="frames of a window")
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--folder", type=Path, default=Path("runs/drift"), help="for model and records, by weights")
+    parser.add_argument("--report", action="store_true", help="only write what is recorded to the page")
+
+
 def main() -> None:
     """Measures the series that have no complete record, and writes the report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drift", description=__doc__)
     parser.add_argument("--windows", type=int, default=200)
-    parser.add_argument("--extensions", type=int, default=50)
-    parser.add_argument("--size", type=int, default=64, help="pixels of a side")
-    parser.add_argument("--frames", type=int, default=16, help="frames of a window")
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--folder", type=Path, default=Path("runs/drift"), help="for the records, by weights")
-    parser.add_argument("--report", action="store_true", help="write tables and picture of what is recorded")
+    add_options(parser, steps=10)
     options = parser.parse_args()
     settings = {name: getattr(options, name) for name in ("size", "frames", "steps", "seed")}
     folder = options.folder / weights_commit()

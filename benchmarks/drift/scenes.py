@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.capacity.__main__ import table, write
-from benchmarks.drift.__main__ import PAGE, load, weights_commit
+from benchmarks.drift.__main__ import PAGE, add_options, load, weights_commit
 from benchmarks.drift.chain import Lane, Lanes
 from benchmarks.drift.ways import WAYS
 from easyanimate.pipeline import ClipStages, Generation
@@ -100,13 +100,7 @@ def report(record: Mapping[str, object], found: Mapping[str, Sequence[float]]) -
 def main() -> None:
     """Measures and writes the figures, or with `--report` only the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drift.scenes", description=__doc__)
-    parser.add_argument("--extensions", type=int, default=50)
-    parser.add_argument("--size", type=int, default=64, help="pixels of a side")
-    parser.add_argument("--frames", type=int, default=16, help="frames of a window")
-    parser.add_argument("--steps", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--folder", type=Path, default=Path("runs/drift"), help="for the model")
-    parser.add_argument("--report", action="store_true", help="write the table of what is recorded")
+    add_options(parser, steps=6)
     options = parser.parse_args()
     if not options.report:
         torch.set_num_threads(1)
