@@ -57,6 +57,27 @@ def test_the_seconds_until_the_whole_rate_are_rounded_up(redis: Redis) -> None:
     assert (first.left, first.reset_s, first.window_s) == (6, 9, 60)  # 60 / 7 = 8.6
 
 
+def test_an_unused_rate_is_whole(redis: Redis) -> None:
+    preview = Quotas(redis).preview_request("me", 7)
+    assert (preview.left, preview.reset_s, preview.window_s, preview.is_exceeded) == (7, 0, 60, False)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+@given(limit=st.integers(1, 50), spent_s=st.floats(0, 90))
+def test_a_preview_of_the_rate_says_what_a_request_finds(redis: Redis, limit: int, spent_s: float) -> None:
+    redis.flushall()
+    quotas, started = Quotas(redis), time.monotonic()
+    redis.set("requests:of:me", f"{(time.time() + spent_s) * 1000:.3f}")
+    preview, found = quotas.preview_request("me", limit), quotas.count_request("me", limit)
+    passed_s = time.monotonic() - started
+    refilled = int(passed_s * limit / 60) + 1  # meanwhile
+    assert (preview.name, preview.limit, preview.requested) == (found.name, found.limit, found.requested)
+    assert 0 <= found.left + (not found.is_exceeded) - max(0, preview.left) <= refilled
+    assert preview.is_exceeded == (preview.left < 1)
+    assert preview.reset_s is not None
+    assert spent_s - passed_s - 0.01 <= preview.reset_s <= spent_s + 1.01  # rounded up
+
+
 def test_a_reserved_place_is_held_for_a_minute(redis: Redis, store: JobStore) -> None:
     before = store.now()
     Quotas(redis).reserve("me", Limits(queued_jobs=2), ["a", "b"], 1)
@@ -102,6 +123,29 @@ def test_pixel_frames_of_a_day_are_counted_exactly_until_midnight(redis: Redis) 
     assert not quotas.reserve("me", limits, ["d"], 400)[0].is_exceeded
     until_midnight_s = 86_400 - int(time.time()) % 86_400
     assert abs(redis.ttl("pixel-frames:of:me") - until_midnight_s) <= 5 or until_midnight_s < 10  # type: ignore[operator]
+
+
+@pytest.mark.usefixtures("within_a_day")
+@pytest.mark.parametrize("used", [0, 600, 1000])
+def test_a_preview_of_jobs_says_what_a_reservation_finds_and_reserves_nothing(redis: Redis, used: int) -> None:
+    quotas, limits = Quotas(redis), Limits(pixel_frames_per_day=1000, queued_jobs=2)
+    if used:
+        quotas.reserve("me", limits, ["a"], used)
+    preview = quotas.preview("me", limits, 1, 400)
+    assert [allowance.left for allowance in preview] == [2 - bool(used), 1000 - used]
+    found = quotas.reserve("me", limits, ["b"], 400)
+    assert [each.is_exceeded for each in found] == [each.is_exceeded for each in preview] == [False, used + 400 > 1000]
+    granted = (0, 0) if used + 400 > 1000 else (1, 400)
+    assert [each.left for each in found] == [each.left - n for each, n in zip(preview, granted, strict=True)]
+
+
+@pytest.mark.usefixtures("within_a_day")
+def test_a_release_under_other_limits_leaves_the_pixel_frames_of_the_day_as_they_are(redis: Redis) -> None:
+    """The limit of the day was removed after another job had been counted."""
+    quotas, limits = Quotas(redis), Limits(pixel_frames_per_day=1000)
+    quotas.reserve("me", limits, ["a"], 600)
+    quotas.release("me", Limits(queued_jobs=5), ["b"], 300)
+    assert redis.get("pixel-frames:of:me") == b"600"
 
 
 def test_a_release_after_midnight_leaves_the_new_day_as_it_is(redis: Redis) -> None:
