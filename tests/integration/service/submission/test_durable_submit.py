@@ -14,6 +14,7 @@ from redis import Redis
 
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.access.idempotency import Claim
+from jobs.errors import QueueUnavailable
 from jobs.model.job import Job
 from jobs.model.model_card import ModelCard
 from jobs.store.callers.durable_submission import DurableSubmission, Withdrawal
@@ -148,6 +149,26 @@ def test_a_repetition_is_not_answered_with_a_video_that_is_withdrawn(
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "idempotency_in_flight")
     assert submission.withdraw(withdrawal_of(video_id))
     assert client.post("/v1/videos", json=BODY, headers=KEY).json()["id"] != video_id
+
+
+def test_a_video_that_cannot_be_withdrawn_now_is_refused_and_withdrawn_later(
+    durable: tuple[DurableSubmission, httpx.Client, FastAPI],
+    redis: Redis,
+    code_of: Callable[[httpx.Response], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    submission, client, _ = durable
+    later: list[Withdrawal] = []
+
+    def fail(_: Withdrawal) -> bool:
+        raise QueueUnavailable("Redis is away")
+
+    monkeypatch.setattr(submission, "withdraw", fail)
+    monkeypatch.setattr(submission, "withdraw_later", later.append)
+    with without_disk(redis):
+        answer = client.post("/v1/videos", json=BODY, headers=KEY)
+    assert (answer.status_code, code_of(answer)) == (503, "not_durable")
+    assert [len(withdrawal.ids) for withdrawal in later] == [1]
 
 
 def test_every_accepted_video_survives_a_kill_and_there_are_no_others(
