@@ -1,6 +1,7 @@
 """A delivery is tried by one deliverer at a time, ten times over three days, and stays on the ledger for a week."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ import pytest
 from redis import Redis
 from standardwebhooks.webhooks import Webhook
 
-from jobs.errors import DeliveryNotFound
+from jobs.errors import DeliveryNotFound, EndpointNotFound
 from jobs.model.delivery import Delivery, Status, Try
 from jobs.model.failure import failure
 from jobs.model.job import Job
@@ -155,6 +156,42 @@ def test_the_results_of_an_endpoint_are_kept_for_90_days_or_until_it_is_removed(
     assert 90 * DAY_S - 60 < redis.ttl(key) <= 90 * DAY_S
     endpoints.remove(one)
     assert redis.keys(f"*{one.id}*") == []
+
+
+def test_each_change_of_an_endpoint_is_one_transaction(redis: Redis, endpoints: EndpointStore) -> None:
+    def transactions() -> int:
+        return int(redis.info("commandstats").get("cmdstat_exec", {"calls": 0})["calls"])  # type: ignore[union-attr]
+
+    one = endpoint()
+    changes: dict[str, Callable[[], object]] = {
+        "add": lambda: endpoints.add(one),
+        "change": lambda: endpoints.change(one.id, lambda now: now.model_copy(update={"name": "other"})),
+        "disable": lambda: endpoints.disable(one.id, "gone", 1.0),
+        "record": lambda: endpoints.record_result(one.id, "204", 50.0, arrived=True),
+        "remove": lambda: endpoints.remove(one),
+    }
+    counts = {}
+    for name, change in changes.items():
+        before = transactions()
+        change()
+        counts[name] = transactions() - before
+    assert counts == dict.fromkeys(changes, 1)
+
+
+def test_an_unknown_endpoint_is_named_with_100_characters_at_most(endpoints: EndpointStore) -> None:
+    for find in (lambda name: endpoints.get_owned(name, "me"), lambda name: endpoints.place("me", name)):
+        with pytest.raises(EndpointNotFound) as refusal:
+            find("x" * 300)
+        assert str(refusal.value).count("x") == 100
+
+
+def test_the_ids_of_events_and_deliveries_have_96_random_bits(deliveries: Deliveries, write: Write, job: Job) -> None:
+    for _ in range(3):
+        write()
+    rows = deliveries.of_job(job.id)
+    assert len({row.id for row in rows}) == 3
+    assert all(re.fullmatch(r"dlv_[0-9a-f]{24}_\d+", row.id) for row in rows)
+    assert all(re.fullmatch(r"evt_[0-9a-f]{24}", row.event_id) for row in rows)
 
 
 def test_the_rows_of_all_endpoints_are_written_with_the_change(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from io import BytesIO
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from jobs.model.job import Job
 from service.settings import ServiceSettings
+from service.submission import admission
 from tests.job_store import JobStore
 
 BODY = {"prompt": "a red fox", "seed": 7, "n": 3, "metadata": {"order": "17"}}
@@ -25,6 +27,16 @@ def test_each_video_of_a_batch_has_the_next_seed(api: httpx.Client, stored: Call
 def test_a_batch_is_queued_in_the_order_of_its_seeds(api: httpx.Client, store: JobStore) -> None:
     batch = api.post("/v1/videos", json=BODY).json()["batch"]
     assert [store.queue_position(store.get(video_id)) for video_id in batch] == [0, 1, 2]
+
+
+def test_each_video_of_a_batch_is_logged_as_admitted(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[tuple[str, str]] = []
+    log = SimpleNamespace(info=lambda event, job_id, **_: logged.append((event, job_id)))
+    monkeypatch.setattr(admission, "log", log)
+    assert api.post("/v1/videos", json={"prompt": "a", "n": 3}).status_code == 200
+    videos = [video["id"] for video in api.get("/v1/videos", params={"order": "asc"}).json()["data"]]
+    assert sorted(logged) == sorted(("job.admitted", video_id) for video_id in videos)
+    assert len(logged) == 3
 
 
 def test_a_single_video_is_no_batch(api: httpx.Client) -> None:

@@ -1,5 +1,6 @@
 """EASYANIMATE_DURABLE_SUBMIT=disk: an answer waits for the disk of Redis; a video that is not on it is withdrawn."""
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from PIL import Image
 from redis import Redis
 
 from cli.stack.redis_server import EmbeddedRedis
@@ -91,6 +93,23 @@ def test_a_video_that_is_not_on_disk_is_refused_and_withdrawn(
     answer = api.post("/v1/videos", json=BODY, headers=KEY)
     assert (answer.status_code, "idempotency-replayed" in answer.headers) == (200, False)
     assert ids(api) == [answer.json()["id"]]
+
+
+def test_a_withdrawn_video_leaves_no_input_files(
+    api: httpx.Client, redis: Redis, settings: ServiceSettings, code_of: Callable[[httpx.Response], str]
+) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (32, 16), "red").save(out, "PNG")
+
+    def files() -> list[Path]:
+        return [path for path in settings.data_dir.rglob("*.png") if path.is_file()]
+
+    assert api.post("/v1/videos", data=BODY, files={"image": out.getvalue()}).status_code == 200
+    stored = files()
+    with without_disk(redis):
+        answer = api.post("/v1/videos", data=BODY, files={"image": out.getvalue()})
+    assert code_of(answer) == "not_durable"
+    assert files() == stored != []
 
 
 def test_a_repetition_is_answered_only_when_the_first_video_is_on_disk(

@@ -12,18 +12,20 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Lock, Thread
+from types import SimpleNamespace
 from typing import Any
 
 import openai
 import pytest
 from redis import Redis
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from structlog.testing import capture_logs
 from svix.webhooks import Webhook as SvixWebhook
 
 from jobs.model.delivery import Delivery, Try
 from jobs.model.job import Job
 from jobs.model.request import WEBHOOK_EVENTS
-from jobs.outbound_http import OutboundClient
+from jobs.outbound_http import OutboundClient, OutboundResponse
 from jobs.store import counters
 from jobs.webhooks.deliveries import Deliveries
 from jobs.webhooks.endpoints import Endpoint, EndpointStore, new_endpoint_id, new_secret
@@ -478,3 +480,69 @@ def test_an_unreadable_row_does_not_stop_the_others(
         submit_with_webhook(submit, receiver.url("200"))
         wait_until(lambda: receiver.count("200") == 1)
     assert json.loads(receiver.received[0][2])["id"] != odd.event_id
+
+
+# ---- with given answers at a given time
+
+
+def deliver_one(redis: Redis, now: float, answer: Callable[[], int]) -> int:
+    """Runs a deliverer until its first request or until nothing is due; returns the number of requests."""
+    stopped, requests = Event(), 0
+
+    def post(_url: str, _content: bytes, _headers: dict[str, str]) -> OutboundResponse:
+        nonlocal requests
+        requests += 1
+        stopped.set()
+        return OutboundResponse(answer(), 0.0, "")
+
+    table: Any = SimpleNamespace(redis=redis, now=lambda: now)
+    deliverer = Deliverer(table, SimpleNamespace(post=post), SECRET, 1)  # type: ignore[arg-type]
+    deliverer.deliveries.wait = lambda _timeout_s: stopped.set()  # type: ignore[method-assign]
+    deliverer.run(stopped)
+    return requests
+
+
+@pytest.mark.parametrize("loss", ["deleted", "of a newer release"])
+def test_the_delivery_of_an_endpoint_that_is_lost_during_its_last_try_ends(
+    submit: Submit, store: JobStore, redis: Redis, deliveries: Deliveries, loss: str
+) -> None:
+    endpoint = subscribe(redis, "https://a.example/", "video.queued")
+    job = submit("a red ball")
+
+    def answer() -> int:
+        if loss == "deleted":
+            EndpointStore(redis).remove(endpoint)
+        else:
+            redis.set(f"webhook:{endpoint.id}", b"{}")
+        return 410
+
+    assert deliver_one(redis, store.now(), answer) == 1
+    assert ledger(deliveries, job)[0].status == "refused"
+
+
+@pytest.mark.parametrize(("age_s", "requests"), [(0.0, 1), (10.0, 1), (10.5, 0)])
+def test_progress_is_sent_within_ten_seconds_or_not_at_all(
+    submit: Submit, store: JobStore, redis: Redis, age_s: float, requests: int
+) -> None:
+    subscribe(redis, "https://a.example/", "video.progress")
+    job, now = submit("a red ball"), float(int(store.now()))
+    with redis.pipeline() as pipe:
+        add_webhook(pipe, job, "video.progress", now - age_s)
+        pipe.execute()
+    assert deliver_one(redis, now, lambda: 200) == requests
+    assert redis.zcard("outbox:due") == 0
+
+
+def test_each_try_is_logged_with_its_number_and_only_the_first_delivery_has_a_delay(
+    submit: Submit, store: JobStore, redis: Redis, deliveries: Deliveries
+) -> None:
+    job = submit_with_webhook(submit, "https://a.example/")
+    now = store.now() + 1
+    with capture_logs() as logs:
+        for later_s, status in ((0, 500), (10, 503), (10_000, 200)):
+            assert deliver_one(redis, now + later_s, lambda status=status: status) == 1  # type: ignore[misc]
+        deliveries.redeliver(ledger(deliveries, job)[0], now + 20_000)
+        assert deliver_one(redis, now + 20_000, lambda: 200) == 1
+    assert [entry["tries"] for entry in logs if entry["event"].startswith("webhook.")] == [1, 2, 3, 4]
+    counts = counters.read_counters(redis)
+    assert [count for key, count in counts.items() if key[:2] == (counters.WEBHOOK_DELAY, counters.BUCKET)] == [1]

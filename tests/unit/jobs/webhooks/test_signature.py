@@ -63,6 +63,8 @@ def test_a_secret_of_24_to_64_bytes_is_accepted(length: int) -> None:
         "whsec_" + base64.b64encode(bytes(23)).decode(),
         "whsec_" + base64.b64encode(bytes(65)).decode(),
         base64.b64encode(bytes(32)).decode(),
+        "whsec_" + base64.b64encode(bytes(32)).decode() + "\n",
+        "whsec_" + base64.b64encode(bytes(32)).decode().replace("A", "A-", 1),
     ],
 )
 def test_a_secret_that_verifiers_refuse_is_refused_with_its_parameter(secret: str) -> None:
