@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.bar import open_bar
-from cli.client import Client, ClientError, Record
+from cli.client.client import Client, Record
+from cli.client.errors import ClientError
 
 
 class VideoFailed(ClientError):

@@ -22,6 +22,7 @@ SENTENCES = {
     "string_too_short": "is empty",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
+    "finite_number": "must be a number",
     "greater_than": "must be above {gt}",
     "greater_than_equal": "must be {ge} or more",
     "less_than_equal": "must be at most {le}",
@@ -33,7 +34,7 @@ class ShotEntry(BaseModel, frozen=True, extra="forbid", strict=True):
 
     prompt: str = Field(min_length=1)
     num_frames: int | None = Field(None, ge=8)
-    seconds: float | None = Field(None, gt=0)
+    seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
     negative_prompt: str | None = None
     image: str | None = Field(None, min_length=1)
     last_image: str | None = Field(None, min_length=1)

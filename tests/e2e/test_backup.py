@@ -110,9 +110,9 @@ def test_finished_videos_are_restored_after_a_total_loss_of_redis(
         redis.flushall()
     assert alice.http.get(f"/v1/videos/{record['id']}").status_code == 404
     dry_run, restore = commands("Restore")[1].splitlines()
-    assert "would restore 1 finished videos" in service.run(dry_run)
+    assert "would restore 1 finished video\n" in service.run(dry_run)
     assert alice.http.get(f"/v1/videos/{record['id']}").status_code == 404
-    assert "restored 1 finished videos" in service.run(restore)
+    assert "restored 1 finished video\n" in service.run(restore)
     service.check_access(record)
     assert alice.http.get(f"/v1/videos/{running}").status_code == 404
     assert "1 exist already" in service.run(restore)

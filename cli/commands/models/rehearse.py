@@ -18,7 +18,8 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.client import Client, RequestBody
+from cli.client.client import Client
+from cli.client.request_body import RequestBody
 from cli.errors import CommandError, exit_on_error
 from cli.options import AsJson
 from cli.progress import follow_with_bar, phase_table

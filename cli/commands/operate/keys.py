@@ -11,6 +11,7 @@ import typer
 
 from cli.errors import RefusedCommand, Unavailable, exit_on_error
 from cli.options import AsJson
+from cli.quantities import plural
 from cli.stack.redis_server import find_redis, open_redis
 from jobs.access.api_keys import ApiKey, ApiKeyStore, Role
 from jobs.model.limits import Limits
@@ -64,7 +65,7 @@ def list_(data_dir: DataDir = DEFAULT_DIR, as_json: AsJson = False) -> None:
     with _key_store(data_dir, changes=False) as store:
         keys, unreadable = store.all(), store.count_unreadable()
     if unreadable:
-        typer.echo(f"{unreadable} keys cannot be read by this release, and their callers are refused", err=True)
+        typer.echo(f"{plural(unreadable, 'key')} cannot be read by this release: their callers are refused", err=True)
     if as_json:
         typer.echo(json.dumps({"data": [_values(key) for key in keys], "unreadable": unreadable}, indent=2))
         return

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Record
+from cli.client.client import Record
 from cli.commands.remote.connection import Url, service_client
 from cli.options import AsJson
+from cli.quantities import plural
 
 app = typer.Typer(help="Queues of a service: list, pause, resume.", no_args_is_help=True)
 
@@ -55,7 +56,8 @@ def _show(queue: Record, as_json: bool) -> None:
 
 
 def _line(queue: Record) -> str:
-    counts = f"{queue['waiting']} waiting  {queue['running']} running  {queue['live_workers']} workers"
+    workers = plural(queue["live_workers"], "worker")
+    counts = f"{queue['waiting']} waiting  {queue['running']} running  {workers}"
     pause = queue.get("paused") or {}
     words = f"{pause['reason']}" if pause.get("reason") else ""
     state = queue.get("reason") or "running"

@@ -8,6 +8,7 @@ import typer
 
 from cli.errors import RefusedCommand, Unavailable, exit_on_error
 from cli.options import AsJson
+from cli.quantities import plural
 
 if TYPE_CHECKING:
     from jobs.store.keeper.rebuild import Rebuilt
@@ -87,7 +88,7 @@ def _values(result: "Rebuilt", is_owned: bool, dry_run: bool) -> dict[str, Any]:
 
 def _lines(result: "Rebuilt", is_owned: bool, dry_run: bool) -> Iterator[str]:
     """The result as text."""
-    yield f"{'would restore' if dry_run else 'restored'} {len(result.restored)} finished videos"
+    yield f"{'would restore' if dry_run else 'restored'} {plural(len(result.restored), 'finished video')}"
     for name in sorted({job.owner for job in result.restored}):
         yield f"  {sum(job.owner == name for job in result.restored)} of {name}"
     yield f"{len(result.existing)} exist already, {len(result.expired)} have expired"

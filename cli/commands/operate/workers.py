@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Client, Record
-from cli.commands.remote.connection import Url, service_client
+from cli.client.client import Client, Record
+from cli.client.errors import ClientError
+from cli.commands.remote.connection import FollowingStopped, Url, service_client
 from cli.errors import CommandError
 from cli.options import AsJson
 
@@ -51,13 +52,38 @@ def drain(
     With keys, the key in EASYANIMATE_API_KEY needs the role admin.
     """
     with service_client("workers", url) as client:
-        workers = [client.drain_worker(name) for name in dict.fromkeys(names)]
+        workers, errors = _drain_all(client, names)
         if wait:
-            workers = [_wait_for_end(client, worker) for worker in workers]
+            workers = _wait_for_all(client, workers)
         _print_drains(workers, as_json)
+        for error in errors[1:]:
+            typer.echo(str(error), err=True)
+        if errors:
+            raise errors[0]
         if unanswered := [worker["name"] for worker in workers if _drain_of(worker) == "unanswered"]:
             listed = ", ".join(unanswered)
-            raise CommandError(f"{listed} does not answer; its host shows why. Its job continues on another worker")
+            raise CommandError(f"{listed}: no answer; the host shows why. The job continues on another worker")
+
+
+def _drain_all(client: Client, names: list[str]) -> tuple[list[Record], list[ClientError]]:
+    """The workers that are requested to drain. One that is refused does not stop the others."""
+    workers: list[Record] = []
+    errors: list[ClientError] = []
+    for name in dict.fromkeys(names):
+        try:
+            workers.append(client.drain_worker(name))
+        except ClientError as error:
+            errors.append(error)
+    return workers, errors
+
+
+def _wait_for_all(client: Client, workers: list[Record]) -> list[Record]:
+    """The workers after their ends. Raises FollowingStopped after Ctrl-C, which stops no drain."""
+    try:
+        return [_wait_for_end(client, worker) for worker in workers]
+    except KeyboardInterrupt as error:
+        message = "no longer waiting; the workers still drain. `easyanimate workers list` shows them"
+        raise FollowingStopped(message) from error
 
 
 def _wait_for_end(client: Client, worker: Record) -> Record:

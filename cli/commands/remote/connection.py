@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Client
+from cli.client.client import Client
 from cli.errors import CommandError, ExitCode, RefusedCommand, exit_on_error
 from cli.settings import ClientSettings
 
@@ -30,9 +30,18 @@ class FollowingStopped(CommandError):
 def service_client(command: str, url: str | None) -> Iterator[Client]:
     """A client of the service; an error ends the command with its message and exit code."""
     with exit_on_error(command, on_interrupt="stopped"):
-        settings = ClientSettings.read(url=url) if url else ClientSettings.read()
+        settings = client_settings(url)
         with Client(settings) as client:
             yield client
+
+
+def client_settings(url: str | None) -> ClientSettings:
+    """The settings of a client; `url` is the option --url. Raises RefusedCommand."""
+    if url is None:
+        return ClientSettings.read()
+    if not url:
+        raise RefusedCommand("--url is empty; leave it out for the service of EASYANIMATE_URL")
+    return ClientSettings.read(url=url)
 
 
 def check_ids(ids: list[str]) -> None:
@@ -42,6 +51,18 @@ def check_ids(ids: list[str]) -> None:
             raise RefusedCommand("the id is empty; `easyanimate list` shows the ids of your videos")
         if not _ID.fullmatch(video_id):
             raise RefusedCommand(f"{video_id!r} is not the id of a video, as video_0123abcd; `easyanimate list`")
+
+
+@contextmanager
+def creation_hint(url: str | None) -> Iterator[None]:
+    """On Ctrl-C: the service may have the request, though no id has come back."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        suffix = f" --url {url}" if url else ""
+        raise FollowingStopped(
+            f"stopped before the service answered; the video may exist: `easyanimate list{suffix}` shows it"
+        ) from error
 
 
 @contextmanager

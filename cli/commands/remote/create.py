@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Client, Record, RequestBody
-from cli.commands.remote.connection import Url, VideoId, check_ids, return_hint, service_client
+from cli.client.client import Client, Record
+from cli.client.errors import ClientError, ServiceUnreachable
+from cli.client.request_body import RequestBody
+from cli.commands.remote.connection import Url, VideoId, check_ids, creation_hint, return_hint, service_client
 from cli.commands.remote.options import JobOptions, RemixOptions, ServiceOptions, SubmitOptions
 from cli.commands.remote.request import to_body
+from cli.commands.remote.saving import check_target, save_result
 from cli.errors import RefusedCommand
 from cli.options import AsJson, PromptArgument, PromptOption, read_prompt, read_prompt_or_none, with_options
 from cli.progress import follow_with_bar, phase_table
+from cli.quantities import plural
 
 
 @with_options(SubmitOptions)
@@ -43,6 +47,8 @@ def extend(
     Settings that are not set are those of the video, if it is the service's own.
     """
     with service_client("extend", url) as client:
+        if not video:
+            raise RefusedCommand("the video is empty: name an id, a file or a link")
         body = to_body(read_prompt(prompt, prompt_option), options, video=video)
         _create(client, body, "/v1/videos/extensions", options, as_json, url)
 
@@ -77,9 +83,9 @@ def promote(options: JobOptions, video_id: VideoId, as_json: AsJson = False, url
 
 def _create(client: Client, body: RequestBody, path: str, options: JobOptions, as_json: bool, url: str | None) -> None:
     """Sends the request, then prints the ids, or waits for the videos and prints what they are."""
-    if options.output is not None and not options.output.parent.is_dir():
-        raise RefusedCommand(f"the folder {options.output.parent} does not exist")
-    record = client.create(body, path, idempotency_key=options.idempotency_key, cancel_after=options.cancel_after)
+    check_target(options.output)
+    with creation_hint(url):
+        record = client.create(body, path, idempotency_key=options.idempotency_key, cancel_after=options.cancel_after)
     for warning in record.get("warnings", ()):
         typer.echo(f"note: {warning}", err=True)
     ids = record.get("batch") or [record["id"]]
@@ -87,9 +93,29 @@ def _create(client: Client, body: RequestBody, path: str, options: JobOptions, a
         typer.echo(json.dumps(record, indent=2) if as_json else "\n".join(ids))
         return
     with return_hint(ids, url):
-        records = [_wait(client, video_id, options.output, is_one=len(ids) == 1, quiet=as_json) for video_id in ids]
-    if as_json:
-        typer.echo(json.dumps(records[0] if len(records) == 1 else {"data": records}, indent=2))
+        records, errors = _wait_for_all(client, ids, options.output, quiet=as_json)
+    if as_json and records:
+        typer.echo(json.dumps(records[0] if len(ids) == 1 else {"data": records}, indent=2))
+    for error in errors[1:]:
+        typer.echo(str(error), err=True)
+    if errors:
+        raise errors[0]
+
+
+def _wait_for_all(
+    client: Client, ids: list[str], output: Path | None, *, quiet: bool
+) -> tuple[list[Record], list[ClientError]]:
+    """The records of the finished videos. One that fails does not stop the others."""
+    records: list[Record] = []
+    errors: list[ClientError] = []
+    for video_id in ids:
+        try:
+            records.append(_wait(client, video_id, output, is_one=len(ids) == 1, quiet=quiet))
+        except ServiceUnreachable:
+            raise
+        except ClientError as error:
+            errors.append(error)
+    return records, errors
 
 
 def _wait(client: Client, video_id: str, output: Path | None, *, is_one: bool, quiet: bool) -> Record:
@@ -97,7 +123,9 @@ def _wait(client: Client, video_id: str, output: Path | None, *, is_one: bool, q
     record = follow_with_bar(client, video_id, video_id)
     path = None
     if output is not None:
-        path = client.download(video_id, output if is_one else output.with_stem(f"{output.stem}-{record['seed']}"))
+        has_own_name = is_one or output.is_dir()
+        target = output if has_own_name else output.with_stem(f"{output.stem}-{record['seed']}")
+        path = save_result(client, record, target)
     if not quiet:
         typer.echo(f"{path or video_id}: {summary(record)}")
     return record
@@ -105,5 +133,5 @@ def _wait(client: Client, video_id: str, output: Path | None, *, is_one: bool, q
 
 def summary(record: Record) -> str:
     """Size, length and seed of a finished video, and the seconds of its phases."""
-    count = record["num_frames"]
-    return f"{record['size']}, {count} frame{'' if count == 1 else 's'}, seed {record['seed']}; {phase_table(record)}"
+    frames = plural(record["num_frames"], "frame")
+    return f"{record['size']}, {frames}, seed {record['seed']}; {phase_table(record)}"

@@ -4,11 +4,12 @@ import json
 
 import typer
 
-from cli.client import Record
+from cli.client.client import Record
 from cli.commands.remote.connection import Url, service_client
 from cli.commands.remote.options import SubmitOptions
 from cli.commands.remote.request import to_body
 from cli.options import AsJson, PromptArgument, PromptOption, read_prompt_or_none, with_options
+from cli.quantities import duration, plural
 
 
 @with_options(SubmitOptions)
@@ -32,19 +33,15 @@ def estimate(
 
 
 def _line(record: Record) -> str:
-    videos = f"{record['n']} videos" if record["n"] > 1 else "1 video"
-    shape = f"{record['size']}, {record['num_frames']} frames, {_plural(record['windows'], 'window')}"
-    work = f"{record['steps']} steps, {record['pixel_frames']} pixel-frames"
-    return f"{videos}: {shape}, {work}; {_plural(record['position'], 'video')} before it; {_time(record['eta_s'])}"
+    shape = f"{record['size']}, {plural(record['num_frames'], 'frame')}, {plural(record['windows'], 'window')}"
+    work = f"{plural(record['steps'], 'step')}, {record['pixel_frames']} pixel-frames"
+    before = f"{plural(record['position'], 'video')} before it"
+    return f"{plural(record['n'], 'video')}: {shape}, {work}; {before}; {_time(record['eta_s'])}"
 
 
 def _time(eta: Record | None) -> str:
     if eta is None:
         return "the time is not known yet"
     if eta["p90"] is None:
-        return f"finished in about {eta['p50']:g} s"
-    return f"finished in about {eta['p50']:g} s, with a probability of 90 % in {eta['p90']:g} s"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+        return f"finished in about {duration(eta['p50'])}"
+    return f"finished in about {duration(eta['p50'])}, with a probability of 90 % in {duration(eta['p90'])}"

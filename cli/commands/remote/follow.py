@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Client
+from cli.client.client import Client
 from cli.commands.remote.connection import Url, VideoId, check_ids, return_hint, service_client
 from cli.commands.remote.create import summary
+from cli.commands.remote.saving import SUFFIXES, check_target, named_in, save_result
 from cli.options import AsJson
+from cli.output_file import parse_output
 from cli.progress import follow_with_bar
 
 
@@ -27,7 +29,13 @@ def download(
     video_id: VideoId,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A file or a folder. Default: the id with .mp4, or .png for an image."),
+        typer.Option(
+            "--output",
+            "-o",
+            parser=parse_output,
+            metavar="PATH",
+            help="A file or a folder. Default: the id with .mp4, or .png for an image.",
+        ),
     ] = None,
     variant: Annotated[str, typer.Option(help="video, thumbnail, spritesheet, preview or manifest.")] = "video",
     as_json: AsJson = False,
@@ -36,19 +44,18 @@ def download(
     """Save a finished video, completely or not at all."""
     with service_client("download", url) as client:
         check_ids([video_id])
-        path = client.download(video_id, _path(client, video_id, output, variant), variant)
+        target = output or Path()
+        check_target(target)
+        path = _save(client, video_id, target, variant)
     result = {"id": video_id, "path": str(path), "size_bytes": path.stat().st_size}
     typer.echo(json.dumps(result, indent=2) if as_json else path)
 
 
-def _path(client: Client, video_id: str, output: Path | None, variant: str) -> Path:
-    """The file for a variant; the name of the service's file if `output` is a folder or None."""
-    if output is not None and not output.is_dir():
-        return output
-    suffixes = {"manifest": ".json", "spritesheet": ".jpg", "thumbnail": ".jpg", "preview": ".jpg"}
+def _save(client: Client, video_id: str, output: Path, variant: str) -> Path:
+    """Saves a variant at `output`, or in that folder with the name of the service's file."""
     if variant == "video":
-        suffixes["video"] = ".png" if client.get(video_id).get("num_frames") == 1 else ".mp4"
-    return (output or Path()) / f"{video_id}{suffixes.get(variant, '')}"
+        return save_result(client, client.get(video_id), output)
+    return client.download(video_id, named_in(output, f"{video_id}{SUFFIXES.get(variant, '')}"), variant)
 
 
 def open_(

@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Client, ClientError, Record
+from cli.client.client import Client, Record
+from cli.client.errors import ClientError
 from cli.commands.remote.connection import Url, VideoIds, check_ids, service_client
 from cli.commands.remote.request import parse_metadata
 from cli.errors import RefusedCommand
 from cli.options import AsJson
+from cli.quantities import plural
 
 PAGE_SIZE = 100  # which the API returns at most
 PROMPT_CHARS = 60  # on a terminal
@@ -56,7 +58,7 @@ def _line(record: Record) -> str:
     if state == "running":
         state = f"running {record['progress']}%"
     time = datetime.fromtimestamp(record["created_at"]).astimezone().strftime("%Y-%m-%d %H:%M")
-    length = f"{record.get('num_frames', '?')} frames"
+    length = plural(record.get("num_frames", 0), "frame")
     prompt = "".join(letter if letter.isprintable() else " " for letter in record.get("prompt", ""))
     if sys.stdout.isatty() and len(prompt) > PROMPT_CHARS:
         prompt = prompt[: PROMPT_CHARS - 1] + "…"
@@ -107,8 +109,18 @@ def delete(
         check_ids(video_ids)
         if sys.stdin.isatty() and not yes:
             what = video_ids[0] if len(video_ids) == 1 else f"{len(video_ids)} videos"
-            typer.confirm(f"delete {what} with all files?", abort=True, err=True)
+            _confirm(f"delete {what} with all files?")
         _for_each(video_ids, client.delete, lambda _: "is deleted", as_json)
+
+
+def _confirm(question: str) -> None:
+    """Asks on the terminal. Raises Abort for "no", and KeyboardInterrupt after Ctrl-C."""
+    try:
+        is_agreed = typer.confirm(question, err=True)
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
+    if not is_agreed:
+        raise typer.Abort
 
 
 def _for_each(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.options import DELIVERY, INPUTS, SAMPLING, SIZE, GenerationOptions, ShotsOption
+from cli.output_file import parse_output
 
 _SOURCE = "A file, an https link, or the id of an uploaded file."
 
@@ -47,7 +48,14 @@ class JobOptions:
     ] = False
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Wait, and save the result here.", rich_help_panel=DELIVERY),
+        typer.Option(
+            "--output",
+            "-o",
+            parser=parse_output,
+            metavar="PATH",
+            help="Wait, and save the result here: a file, or a folder for a file with the id as its name.",
+            rich_help_panel=DELIVERY,
+        ),
     ] = None
 
 

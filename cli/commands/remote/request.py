@@ -4,7 +4,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from cli.client import RequestBody
+from cli.client.request_body import RequestBody
 from cli.commands.remote.options import JobOptions, ServiceOptions
 from cli.errors import RefusedCommand
 from cli.options import parse_size, split_scale
@@ -75,7 +75,7 @@ def _generation(options: ServiceOptions) -> dict[str, Any]:
         "width": width,
         "height": height,
         "loras": [{"name": name} if scale is None else {"name": name, "scale": scale} for name, scale in loras] or None,
-        "previews": options.previews_every and {"every_steps": options.previews_every},
+        "previews": None if options.previews_every is None else {"every_steps": options.previews_every},
     }
 
 

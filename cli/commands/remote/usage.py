@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Record
+from cli.client.client import Record
 from cli.commands.remote.connection import Url, service_client
 from cli.options import AsJson
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.client import Client, Record, RequestBody
+from cli.client.client import Client, Record
+from cli.client.request_body import RequestBody
 from cli.errors import exit_on_error
 from cli.local.start_image import draw_start_image
 from cli.options import AsJson

@@ -41,6 +41,7 @@ from cli.options import (
     split_scale,
     with_options,
 )
+from cli.output_file import check_output, parse_output
 from easyanimate.buckets import resize_to_image as size_like
 from easyanimate.errors import EasyAnimateError, InvalidInput
 from easyanimate.models.lookup import find_model
@@ -96,7 +97,10 @@ def generate(
         int,
         typer.Option(min=1, max=1000, help="Number of videos, with this seed and the next.", rich_help_panel=SAMPLING),
     ] = 1,
-    output: Annotated[Path, typer.Option("--output", "-o", help="An .mp4, or a .png for one frame.")] = Path("out.mp4"),
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", parser=parse_output, metavar="PATH", help="An .mp4, or a .png for one frame."),
+    ] = Path("out.mp4"),
     model: ModelOption = DEFAULT_MODEL,
     models_dir: ModelsDir = Path("models"),
     memory: Annotated[str, typer.Option(help="auto, normal, low or lowest.")] = "auto",
@@ -128,6 +132,7 @@ def generate(
         recipe = Recipe(settings, sources, tuple(choose_lora(name, models_dir) for name in options.lora or ()))
         check_settings(recipe, card, output)
         files = outputs(output, settings.seed, count)
+        check_output(files[-1][1])
         computes = dtype, cpu_threads_of(cpu_threads), None, compiled_of(compile_option)
         render_all(recipe, folder, memory, computes, files, as_json=as_json, marks=marks)
 
@@ -220,8 +225,6 @@ def check_settings(recipe: Recipe, card: ModelCard, output: Path) -> None:
         raise InvalidInput(f"the output must end in .mp4 or .png, got {output.name}")
     if output.suffix == ".png" and (settings.num_frames != 1 or recipe.sources.continues):
         raise InvalidInput(f"a .png holds one frame: use --num-frames 1, or an .mp4 for all {settings.num_frames}")
-    if not output.parent.is_dir():
-        raise InvalidInput(f"the folder {output.parent} does not exist")
     if recipe.sources.continues and output.exists() and output.samefile(recipe.sources.continues):
         raise InvalidInput(f"{output} is the video to extend; write to another file")
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from cli.client import async_http_client
-from cli.commands.remote.connection import Url
+from cli.client.connection import async_http_client
+from cli.commands.remote.connection import Url, client_settings
 from cli.errors import exit_on_error
 from cli.settings import ClientSettings
 
@@ -13,8 +13,7 @@ MCP_TIMEOUT_S = 90.0  # of one request; a long poll takes 20 s
 def mcp(url: Url = None) -> None:
     """Serve the tools of the Model Context Protocol over stdin and stdout, as a client of a service."""
     with exit_on_error("mcp", on_interrupt="stopped"):
-        settings = ClientSettings.read(url=url) if url else ClientSettings.read()
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(client_settings(url)))
 
 
 async def _serve(settings: ClientSettings) -> None:

@@ -7,7 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cli.client import Client, ClientError
+from cli.client.client import Client
+from cli.client.errors import ClientError
 from cli.settings import ClientSettings
 from jobs.settings import S3Settings
 from jobs.storage.s3_client import open_client

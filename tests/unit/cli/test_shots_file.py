@@ -48,6 +48,7 @@ def test_a_file_is_a_list_of_shots(tmp_path: Path) -> None:
         ("- prompt: a\n  num_frames: 4\n", 2, "shots[0].num_frames must be 8 or more"),
         ("- prompt: a\n  num_frames: true\n", 2, "shots[0].num_frames must be a whole number"),
         ("- prompt: a\n  seconds: 0\n", 2, "shots[0].seconds must be above 0"),
+        ("- prompt: a\n  seconds: .inf\n", 2, "shots[0].seconds must be a number"),
         ("- prompt: a\n  num_frames: 8\n  overlap: 9\n", 3, "shots[0].overlap must be at most 4"),
         ("- prompt: a\n  num_frames: 8\n  image: s.png\n  overlap: 2\n", 4, "begins with a cut"),
         ("- prompt: a\n  num_frames: 8\n- prompt: b\n", 3, "shots[1] needs num_frames or seconds"),

@@ -250,6 +250,7 @@ def test_words_beyond_the_prompt_limit_are_noted(here: Path) -> None:
         (("-o", "clip.avi"), "must end in .mp4 or .png"),
         (("-o", "clip.png"), "--num-frames 1"),
         (("-o", "no/such/folder.mp4"), "does not exist"),
+        (("-o", f"{'x' * 250}.mp4"), "File name too long"),
         (("--cpu-threads", "0"), "cpu_threads must be auto or a number from 1 to 1024, got '0'"),
         (("--cpu-threads", "all"), "cpu_threads must be auto or a number from 1 to 1024, got 'all'"),
         (("--compile", "all"), "compile must be off or blocks, got 'all'"),

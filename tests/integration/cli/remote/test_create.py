@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tests.job_store import JobStore
 
 Run = Callable[..., Result]
 RecordOf = Callable[..., dict[str, Any]]
+Beside = Callable[[Callable[[], None]], None]
 # Fields of the API whose option has another name or another form.
 OTHER_FORMS = {"loras": "lora", "previews": "previews_every", "deadline": "cancel_after", "input_reference": "image"}
 PROMPT = "a large red circle moving to the right on a blue background"
@@ -127,23 +128,66 @@ def test_the_same_key_creates_one_video(easyanimate: Run) -> None:
     assert runs[0].stdout == runs[1].stdout
 
 
-def test_waiting_saves_the_result(record_of: RecordOf, finish: Callable[[str], bytes], store: JobStore) -> None:
-    def complete() -> None:
-        deadline = time.monotonic() + 240
-        while (job_id := store.first_waiting("easyanimate-v3-tiny")) is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        contents.append(finish(job_id))
+def first_waiting(store: JobStore) -> str:
+    """The id of the first video that waits, as soon as there is one."""
+    deadline = time.monotonic() + 240
+    while (job_id := store.first_waiting("easyanimate-v3-tiny")) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return job_id
 
+
+@pytest.fixture
+def beside(record_of: RecordOf, store: JobStore) -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Runs a function beside a command that waits; no other video waits."""
+    threads: list[threading.Thread] = []
+
+    def run(function: Callable[[], None]) -> None:
+        for waiting in record_of("list", "--status", "queued", "--limit", 1000)["data"]:
+            store.cancel(waiting["id"])
+        threads.append(threading.Thread(target=function))
+        threads[-1].start()
+
+    yield run
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize(("output", "name"), [("circle.mp4", "circle.mp4"), (".", "{id}.mp4")])
+def test_waiting_saves_the_result(
+    output: str, name: str, record_of: RecordOf, finish: Callable[[str], bytes], store: JobStore, beside: Beside
+) -> None:
     contents: list[bytes] = []
-    for waiting in record_of("list", "--status", "queued", "--limit", 1000)["data"]:
-        store.cancel(waiting["id"])
-    worker = threading.Thread(target=complete)
-    worker.start()
-    record = record_of("submit", PROMPT, "-o", "circle.mp4")
-    worker.join()
+    beside(lambda: contents.append(finish(first_waiting(store))))
+    record = record_of("submit", PROMPT, "-o", output)
     assert record["status"] == "completed"
-    assert Path("circle.mp4").read_bytes() == contents[0]
+    assert Path(name.format(**record)).read_bytes() == contents[0]
+
+
+def test_one_failed_video_of_several_does_not_stop_the_others(
+    easyanimate: Run, finish: Callable[[str], bytes], store: JobStore, beside: Beside
+) -> None:
+    ids: list[str] = []
+
+    def end_both() -> None:
+        ids.append(first_waiting(store))
+        store.cancel(ids[0])
+        ids.append(first_waiting(store))
+        finish(ids[1])
+
+    beside(end_both)
+    done = easyanimate("submit", PROMPT, "--count", 2, "--seed", 5, "-o", "circle.mp4")
+    assert (done.exit_code, f"{ids[0]} cancelled" in done.stderr) == (1, True), done.output
+    assert [path.name for path in Path().iterdir()] == ["circle-6.mp4"]
+
+
+def test_an_image_that_is_saved_as_a_video_has_a_note(
+    easyanimate: Run, finish: Callable[[str], bytes], store: JobStore, beside: Beside
+) -> None:
+    contents: list[bytes] = []
+    beside(lambda: contents.append(finish(first_waiting(store))))
+    done = easyanimate("submit", PROMPT, "--num-frames", 1, "-o", "circle.mp4")
+    assert "note: circle.mp4 is a PNG, because the result has one frame\n" in done.stderr
 
 
 def test_an_extension_and_a_remix_of_a_finished_video(record_of: RecordOf, finish: Callable[[str], bytes]) -> None:
@@ -180,11 +224,21 @@ def test_a_remix_of_a_film_names_its_changed_shots(
         (["submit", "a", "--model", "sora"], 2, "sora"),
         (["submit", "a", "--image", "missing.png"], 2, "missing.png cannot be read: No such file"),
         (["submit", "a", "--image", ""], 2, "--image is empty"),
+        (["submit", "a", "--guidance-scale", "nan"], 2, "guidance_scale must be a number, got nan"),
+        (["estimate", "a", "--seconds", "inf"], 2, "seconds must be a number, got inf"),
+        (["submit", "a", "--lora", "ink:nan"], 2, "loras[0].scale must be a number, got nan"),
+        (["submit", "a \udcff"], 2, "prompt has bytes that are not UTF-8"),
+        (["submit", "a", "--previews-every", "0"], 2, "every_steps"),
+        (["submit", "a", "--idempotency-key", ""], 2, "--idempotency-key is empty"),
+        (["submit", "a", "--url", ""], 2, "--url is empty"),
+        (["extend", "", "a"], 2, "the video is empty: name an id, a file or a link"),
         (["submit", "a", "--metadata", "no pair"], 2, "--metadata is KEY=VALUE"),
         (["submit", "a", "--webhook-secret", "whsec_x"], 2, "need --webhook"),
         (["submit", "a", "--cancel-after", "soon"], 2, "Cancel-After must be a time"),
+        (["submit", "a", "--cancel-after", ""], 2, "--cancel-after is empty"),
         (["submit", "a", "--cancel-after", "5 мин"], 2, "--cancel-after has a character"),
         (["submit", "a", "-o", "nodir/a.mp4"], 2, "the folder nodir does not exist"),
+        (["submit", "a", "-o", "x" * 260], 2, "File name too long"),
         (["extend", "video_0", "a"], 2, "video_0"),
         (["remix", "../models", "a"], 2, "is not the id of a video"),
         (["remix", "video_0", "--shot", "a blue square"], 2, "--shot is INDEX=PROMPT"),

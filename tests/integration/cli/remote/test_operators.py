@@ -46,7 +46,7 @@ def test_a_queue_is_paused_with_a_reason_and_resumed(easyanimate: Run, store: Jo
     assert line.endswith("paused  a new driver [31m\n")
     assert store.first_waiting(MODEL) is None
     assert easyanimate("queues", "list").stdout == line
-    assert easyanimate("queues", "resume", MODEL).stdout.endswith("workers  running\n")
+    assert easyanimate("queues", "resume", MODEL).stdout.endswith("  1 worker  running\n")
     assert store.first_waiting(MODEL) is not None
 
 
@@ -76,6 +76,12 @@ def test_a_drain_can_be_waited_for(
     worker.start()
     assert easyanimate("workers", "drain", "gpu-1", "--wait").stdout == "gpu-1 has ended\n"
     worker.join()
+
+
+def test_an_unknown_worker_does_not_stop_the_drain_of_the_others(easyanimate: Run, directory: WorkerDirectory) -> None:
+    done = easyanimate("workers", "drain", "gpu-0", "gpu-1")
+    assert (done.exit_code, done.stdout) == (2, "gpu-1 is requested to drain\n"), done.output
+    assert directory.is_drain_requested("gpu-1")
 
 
 def test_a_worker_that_does_not_answer_fails_the_command(

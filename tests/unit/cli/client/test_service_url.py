@@ -2,8 +2,8 @@
 
 import pytest
 
+from cli.client.service_url import service_url
 from cli.errors import RefusedCommand
-from cli.service_url import service_url
 
 
 @pytest.mark.parametrize(

@@ -2,65 +2,25 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http import HTTPStatus
-from json import dumps
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
 
-from cli.errors import CommandError, ExitCode
-from cli.service_url import service_url
+from cli.client.connection import header_value, http_client
+from cli.client.errors import ClientError, NotAccepted, ServiceUnreachable, message_or_type, to_error
+from cli.client.request_body import RequestBody
+from cli.client.service_url import service_url
+from cli.output_file import is_special
 from cli.settings import ClientSettings
-from jobs.loopback import is_loopback_url
 
 POLL_EVERY_S = 0.2
 UNAVAILABLE_TIMEOUT_S = 60.0  # of a service that does not answer while a video is followed
-BUSY = (
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.BAD_GATEWAY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.GATEWAY_TIMEOUT,
-)
 ENDED = ("completed", "failed")  # of the field `status`
 
 Record = dict[str, Any]
-
-
-class ClientError(CommandError):
-    """The service refuses, fails, or does not answer."""
-
-
-class NotAccepted(ClientError):
-    """The service refuses the request; the same request is refused again."""
-
-    exit_code = ExitCode.REFUSED
-
-
-class ServiceUnreachable(ClientError):
-    """The service does not answer, or is temporarily unavailable."""
-
-    exit_code = ExitCode.UNAVAILABLE
-
-
-@dataclass(frozen=True)
-class RequestBody:
-    """The fields of a request for a video, and the files of its inputs by field. Fields that are None are left out."""
-
-    fields: Mapping[str, Any]
-    files: Mapping[str, Path] = field(default_factory=dict)
-
-    def content(self) -> dict[str, Any]:
-        """The arguments of an HTTP request: JSON, or a form if there are files. Raises NotAccepted."""
-        values = {name: value for name, value in self.fields.items() if value is not None}
-        if not self.files:
-            return {"json": values}
-        form = {name: value if isinstance(value, str) else dumps(value) for name, value in values.items()}
-        return {"data": form, "files": {name: (path.name, _read(path)) for name, path in self.files.items()}}
 
 
 class Client:
@@ -68,9 +28,9 @@ class Client:
 
     def __init__(self, settings: ClientSettings) -> None:
         key = settings.api_key.get_secret_value() if settings.api_key else None
-        headers = {} if key is None else {"Authorization": f"Bearer {_header('EASYANIMATE_API_KEY', key)}"}
+        headers = {} if key is None else {"Authorization": f"Bearer {header_value('EASYANIMATE_API_KEY', key)}"}
         self.url = service_url(settings.url)
-        self._http = _http_client(self.url, headers)
+        self._http = http_client(self.url, headers)
 
     def __enter__(self) -> Self:
         return self
@@ -90,9 +50,10 @@ class Client:
 
         `cancel_after` is a time as in the header `Cancel-After`.
         """
-        headers = {"Idempotency-Key": _header("--idempotency-key", idempotency_key or secrets.token_hex(16))}
-        if cancel_after:
-            headers["Cancel-After"] = _header("--cancel-after", cancel_after)
+        key = secrets.token_hex(16) if idempotency_key is None else idempotency_key
+        headers = {"Idempotency-Key": header_value("--idempotency-key", key)}
+        if cancel_after is not None:
+            headers["Cancel-After"] = header_value("--cancel-after", cancel_after)
         content = body.content()
         try:
             return self._video("POST", path, headers=headers, **content)
@@ -104,7 +65,7 @@ class Client:
 
     def estimate(self, body: RequestBody, *, cancel_after: str | None = None) -> Record:
         """What the request would create, and when; nothing is created. `cancel_after` as in `create`."""
-        headers = {"Cancel-After": _header("--cancel-after", cancel_after)} if cancel_after else {}
+        headers = {} if cancel_after is None else {"Cancel-After": header_value("--cancel-after", cancel_after)}
         return self._object("video.estimate", "POST", "/v1/videos/estimate", headers=headers, **body.content())
 
     def usage(self, **parameters: str | None) -> Record:
@@ -118,7 +79,8 @@ class Client:
 
     def page(self, **parameters: Any) -> Record:
         """A page of videos: `data`, `has_more` and `last_id`. Parameters that are None are left out."""
-        return self._rows("GET", "/v1/videos", params={name: value for name, value in parameters.items() if value})
+        present = {name: value for name, value in parameters.items() if value is not None}
+        return self._rows("GET", "/v1/videos", params=present)
 
     def cancel(self, video_id: str) -> Record:
         """Cancels the video, and returns its record."""
@@ -126,8 +88,7 @@ class Client:
 
     def update(self, video_id: str, fields: Mapping[str, Any]) -> Record:
         """Changes a waiting video, and returns its record. Fields that are None keep their values."""
-        changes = {name: value for name, value in fields.items() if value is not None}
-        return self._video("POST", f"/v1/videos/{video_id}", json=changes)
+        return self._video("POST", f"/v1/videos/{video_id}", **RequestBody(fields).content())
 
     def queues(self) -> Record:
         """The queues of all models: `data`."""
@@ -163,31 +124,39 @@ class Client:
             time.sleep(POLL_EVERY_S)
 
     def download(self, video_id: str, path: Path, variant: str = "video") -> Path:
-        """Saves the finished video at `path`, completely or not at all."""
+        """Saves the finished video at `path`, completely or not at all; a pipe or a device gets the bytes."""
         if not path.parent.is_dir():
             raise NotAccepted(f"the folder {path.parent} does not exist")
-        unfinished = path.with_name(f".{path.name}.part")
         try:
-            address = f"/v1/videos/{video_id}/content"
-            with (
-                self._http.stream("GET", address, params={"variant": variant}) as response,
-                unfinished.open("wb") as file,
-            ):
-                if response.is_error:
-                    response.read()
-                    raise _to_error(response)
-                for chunk in response.iter_bytes():
-                    file.write(chunk)
-            unfinished.replace(path)
+            if is_special(path):
+                self._stream(video_id, path, variant)
+            else:
+                self._replace(video_id, path, variant)
         except httpx.ConnectError as error:
             raise self._unreachable(error) from error
         except httpx.HTTPError as error:
-            raise ServiceUnreachable(f"the download of {video_id} broke off: {error}") from error
+            raise ServiceUnreachable(f"the download of {video_id} broke off: {message_or_type(error)}") from error
         except OSError as error:
             raise ClientError(f"the video could not be saved at {path}: {error.strerror or error}") from error
+        return path
+
+    def _replace(self, video_id: str, path: Path, variant: str) -> None:
+        unfinished = path.with_name(f".{path.name}.part")
+        try:
+            self._stream(video_id, unfinished, variant)
+            unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
-        return path
+
+    def _stream(self, video_id: str, path: Path, variant: str) -> None:
+        address = f"/v1/videos/{video_id}/content"
+        with self._http.stream("GET", address, params={"variant": variant}) as response:
+            if response.is_error:
+                response.read()
+                raise to_error(response)
+            with path.open("wb") as file:
+                for chunk in response.iter_bytes():
+                    file.write(chunk)
 
     def _video(self, method: str, path: str, **content: Any) -> Record:
         """The record of a video, with the fields that commands use."""
@@ -213,10 +182,14 @@ class Client:
     def _record(self, method: str, path: str, **content: Any) -> Record:
         try:
             response = self._http.request(method, path, **content)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise self._unreachable(error) from error
+        except ValueError as error:  # a text that is not Unicode, or a number that JSON does not have
+            raise NotAccepted(f"the request cannot be sent: {error}") from error
+        if response.history and response.request.method != method:
+            raise self._moved(response)
         if response.is_error:
-            raise _to_error(response)
+            raise to_error(response)
         try:
             record = response.json()
         except ValueError as error:
@@ -226,7 +199,14 @@ class Client:
         return record
 
     def _unreachable(self, error: Exception) -> ServiceUnreachable:
-        return ServiceUnreachable(f"there is no service at {self.url}: {error}")
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+            return ServiceUnreachable(f"there is no service at {self.url}: {message_or_type(error)}")
+        return ServiceUnreachable(f"the service at {self.url} does not answer: {message_or_type(error)}")
+
+    def _moved(self, response: httpx.Response) -> NotAccepted:
+        """The refusal of a redirect that has lost the body of the request, as from http to https."""
+        origin = f"{response.url.scheme}://{response.url.netloc.decode()}"
+        return NotAccepted(f"{self.url} redirects to {origin}; use that address as --url or EASYANIMATE_URL")
 
     def _other_service(self) -> NotAccepted:
         return NotAccepted(f"what answers at {self.url} is not this service")
@@ -240,52 +220,3 @@ class Client:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(1)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise NotAccepted(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _header(name: str, text: str) -> str:
-    """`text` as the value of an HTTP header. Raises NotAccepted without repeating it, since it may be a secret."""
-    if not (text.isascii() and text.isprintable()):
-        raise NotAccepted(f"{name} has a character that is not printable ASCII")
-    return text
-
-
-def _http_client(url: str, headers: dict[str, str]) -> httpx.Client:
-    """A client that uses the proxies of the environment, except for this machine. Raises ClientError."""
-    with _client_error(url):
-        direct = httpx.HTTPTransport() if is_loopback_url(url) else None  # an own transport has no proxies
-        return httpx.Client(base_url=url, headers=headers, timeout=60, follow_redirects=True, transport=direct)
-
-
-def async_http_client(url: str, timeout_s: float) -> httpx.AsyncClient:
-    """The same for asynchronous code, without headers. Raises ClientError."""
-    url = service_url(url)
-    with _client_error(url):
-        direct = httpx.AsyncHTTPTransport() if is_loopback_url(url) else None
-        return httpx.AsyncClient(base_url=url, timeout=timeout_s, follow_redirects=True, transport=direct)
-
-
-@contextmanager
-def _client_error(url: str) -> Iterator[None]:
-    try:
-        yield
-    except (httpx.InvalidURL, ValueError, ImportError) as error:
-        message = f"{url} or a proxy of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY) cannot be used"
-        raise NotAccepted(f"{message}: {error}") from error
-
-
-def _to_error(response: httpx.Response) -> ClientError:
-    """The refusal of the service, in its own words where the answer has them."""
-    try:
-        reason = str(response.json()["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        reason = f"{response.request.url} answers with HTTP {response.status_code}"
-    if response.status_code in BUSY:
-        return ServiceUnreachable(reason)
-    return NotAccepted(reason) if response.is_client_error else ClientError(reason)
