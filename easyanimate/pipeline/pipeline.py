@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from easyanimate.errors import InvalidInput
-from easyanimate.pipeline.arguments import as_flag, check_other_arguments, describe
+from easyanimate.pipeline.arguments import as_flag, check_other_arguments
 from easyanimate.pipeline.diffusers_methods import DiffusersMethods
 from easyanimate.pipeline.inputs.generation import Generation
 from easyanimate.pipeline.inputs.images import Frames, Mask
@@ -21,7 +21,12 @@ from easyanimate.pipeline.output import EasyAnimatePipelineOutput, as_output_typ
 from easyanimate.pipeline.schedulers.draws import Draws
 from easyanimate.pipeline.schedulers.schedulers import check_scheduler_unchanged
 from easyanimate.pipeline.stages import ClipStages
-from easyanimate.pipeline.step_callback import StepCallback, prepare_callback, running_callback
+from easyanimate.pipeline.step_callback import (
+    StepCallback,
+    prepare_callback,
+    prepare_phase_callback,
+    running_callback,
+)
 from easyanimate.weights.checkpoint import check_can_be_saved
 from easyanimate.weights.load_arguments import LoadArguments
 from easyanimate.weights.model_files import WEIGHTS
@@ -154,8 +159,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline, ClipStages):
         """
         check_other_arguments(other_arguments)
         return_dict = as_flag(return_dict, "return_dict")
-        if callback_on_phase is not None and not callable(callback_on_phase):
-            raise InvalidInput(f"callback_on_phase must be a function, got {describe(callback_on_phase)}")
+        enter = prepare_phase_callback(callback_on_phase)
         callback = prepare_callback(
             callback_on_step_end, callback_on_step_end_tensor_inputs, self._callback_tensor_inputs
         )
@@ -183,9 +187,7 @@ class EasyAnimatePipeline(DiffusersMethods, DiffusionPipeline, ClipStages):
         )
         check_output_type(output_type)
         check_scheduler_unchanged(self._first_scheduler, self.scheduler, request.scheduler)
-        output = self._generate(
-            request, Draws.of(generator), callback, callback_on_phase or (lambda phase: None), output_type
-        )
+        output = self._generate(request, Draws.of(generator), callback, enter, output_type)
         return output if return_dict else (output.frames,)
 
     def _generate(

@@ -1,6 +1,6 @@
-"""The step callback of a call, and the values that callbacks of diffusers read and write on the pipeline.
+"""The callbacks of a call, and the values that callbacks of diffusers read and write on the pipeline.
 
-These values belong to one call. They are stored with the running callback and not on the pipeline, which several
+These values belong to one call. They are stored with the running step callback and not on the pipeline, which several
 threads may share. Outside a callback they do not exist.
 """
 
@@ -67,6 +67,16 @@ def prepare_callback(callback: Any, tensor_inputs: Any, accepted: Sequence[str])
         return result
 
     return call
+
+
+def prepare_phase_callback(callback: Any) -> Callable[[str], None]:
+    """`callback`, or for None a function without an effect. Raises InvalidInput for what cannot be called."""
+    if callback is None:
+        return lambda phase: None
+    if not callable(callback):
+        raise InvalidInput(f"callback_on_phase must be a function, got {describe(callback)}")
+    checked: Callable[[str], None] = callback
+    return checked
 
 
 def _check_names(tensor_inputs: Any, accepted: Sequence[str]) -> Sequence[str]:

@@ -123,6 +123,12 @@ class MotionSettings:
             raise InvalidInput(f"{name}: {problem}") from problem
 
 
+def read_motion_settings(even: Mapping[str, Any], odd: Mapping[str, Any]) -> tuple[MotionSettings, MotionSettings]:
+    """The settings of even and of odd blocks. Raises InvalidInput."""
+    name_even, name_odd = MOTION_MODULES
+    return MotionSettings.read(even, name_even), MotionSettings.read(odd, name_odd)
+
+
 def check_widths(width: int, cross_attention_dim: int, sample_size: int, motion: Sequence[MotionSettings]) -> None:
     """InvalidInput for a width D that the layers cannot divide evenly."""
     if cross_attention_dim != width:

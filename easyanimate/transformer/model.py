@@ -16,9 +16,9 @@ from easyanimate.transformer.config import (
     FIXED,
     INPAINT_CHANNELS,
     MICRO_CONDITIONED_SIZE,
-    MotionSettings,
     check_widths,
     effective_settings,
+    read_motion_settings,
     skip_pairs,
 )
 from easyanimate.transformer.context import join_context
@@ -76,10 +76,7 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
     ) -> None:
         super().__init__()
         width = num_attention_heads * attention_head_dim
-        motion = (
-            MotionSettings.read(motion_module_kwargs_even, "motion_module_kwargs_even"),
-            MotionSettings.read(motion_module_kwargs_odd, "motion_module_kwargs_odd"),
-        )
+        motion = read_motion_settings(motion_module_kwargs_even, motion_module_kwargs_odd)
         check_widths(width, cross_attention_dim, sample_size, motion)
         self.register_to_config(**FIXED)
         self.gradient_checkpointing = False
@@ -87,12 +84,9 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
 
         self.pos_embed = PatchEmbed(in_channels, width, patch_size, sample_size)
         self.adaln_single = AdaLayerNormSingle(width, micro_conditioned=sample_size == MICRO_CONDITIONED_SIZE)
-        self.caption_projection = TwoLayerMLP(caption_channels, width, nn.GELU(approximate="tanh"))
-        self.clip_projection = (
-            TwoLayerMLP(clip_embed_dim, num_clip_tokens * width, nn.GELU(approximate="tanh"))
-            if in_channels == INPAINT_CHANNELS
-            else None
-        )
+        self.caption_projection = _projection(caption_channels, width)
+        has_image = in_channels == INPAINT_CHANNELS
+        self.clip_projection = _projection(clip_embed_dim, num_clip_tokens * width) if has_image else None
         self.transformer_blocks = nn.ModuleList(
             TransformerBlock(
                 width, num_attention_heads, motion[i % 2], attention_bias=attention_bias, norm_eps=norm_eps
@@ -220,3 +214,8 @@ class EasyAnimateTransformer3DModel(PublishedWeights, ModelMixin, ConfigMixin):
         patch, (_, _, frames, height, _) = self.config["patch_size"], shape
         pattern = "B (F rows columns) (p q C) -> B C F (rows p) (columns q)"
         return rearrange(x, pattern, F=frames, rows=height // patch, p=patch, q=patch)
+
+
+def _projection(in_features: int, out_features: int) -> TwoLayerMLP:
+    """Projects embeddings of another model to the width of this one."""
+    return TwoLayerMLP(in_features, out_features, nn.GELU(approximate="tanh"))
