@@ -171,7 +171,7 @@ class VideoGenerator:
             return self._render(run, control, prepared.without_state())
 
     def _render(self, run: Run, control: RunControl, prepared: PreparedRun) -> Done:
-        path, resume, loras = run.output_path, prepared.resume, prepared.loras
+        path, resume = run.output_path, prepared.resume
         timer = PhaseTimer(control.send, self.device, resume.checkpoint.phase_seconds if resume else None)
         timer.enter(Phase.ENCODING)
         inputs = build_pipeline_inputs(run, self.card.window)
@@ -181,12 +181,18 @@ class VideoGenerator:
             path,
             inputs,
             prepared.environment,
-            loras,
+            prepared.loras,
             manifest_path=path.with_name("manifest.json"),
             comment=without_prompts,
         )
         stream.checkpointer.report_cost()
         check_video(path, run.request, len(manifest.frames))
+        return self._done(run, prepared, inputs, stream, timer)
+
+    def _done(
+        self, run: Run, prepared: PreparedRun, inputs: RenderInputs, stream: FrameStream, timer: PhaseTimer
+    ) -> Done:
+        path, loras = run.output_path, prepared.loras
         draft_steps = prepared.draft.checkpoint.step if prepared.draft else 0
         reused = stream.checkpointer.reused
         return Done(
