@@ -29,21 +29,12 @@ DESCRIPTION = "Text- and image-to-video as durable jobs. Compatible with OpenAI'
 def create_app(settings: ServiceSettings) -> FastAPI:
     """Creates the application with these settings; nothing is contacted before the first request."""
     resources = Resources.from_settings(settings)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(resources.close)
-            if settings.mcp == "on":
-                await stack.enter_async_context(app.state.mcp.running())
-            yield
-
     app = FastAPI(
         title="EasyAnimate Service",
         version=VERSION,
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        lifespan=lifespan,
+        lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # FastAPI would redirect to an absolute address, which is wrong behind a proxy
@@ -53,7 +44,9 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     )
     app.state.resources = resources
     app.openapi = document(app)  # type: ignore[method-assign]
-    routers = [*_shared_routers(), *([_with_heads(_mcp_router(app))] if settings.mcp == "on" else [])]
+    routers = list(_shared_routers())
+    if settings.mcp == "on":
+        routers.append(_with_heads(_mcp_router(app)))
     for router, heads in routers:
         app.include_router(router)
         app.include_router(heads)
@@ -61,6 +54,17 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     install_method_handler(app, [router for router, _ in routers])
     _add_middleware(app, settings, resources)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Runs MCP's sessions if it is on, and closes all connections at the end."""
+    resources: Resources = app.state.resources
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(resources.close)
+        if resources.settings.mcp == "on":
+            await stack.enter_async_context(app.state.mcp.running())
+        yield
 
 
 def _add_middleware(app: FastAPI, settings: ServiceSettings, resources: Resources) -> None:

@@ -45,12 +45,8 @@ class RequestLogMiddleware:
             nonlocal status, response_at
             if message["type"] == "http.response.start":
                 status, response_at = message["status"], time.monotonic()
-                headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode()), NO_SNIFFING]
-                if allowances := scope.get(ALLOWANCES):
-                    headers += [
-                        (name.encode(), value.encode()) for name, value in rate_limit_headers(allowances).items()
-                    ]
-                message["headers"] = headers
+                own = [(b"x-request-id", request_id.encode()), NO_SNIFFING, *_allowance_headers(scope)]
+                message["headers"] = [*message.get("headers", ()), *own]
             await send(message)
 
         trace = trace_id(received.get(b"traceparent"))
@@ -61,10 +57,7 @@ class RequestLogMiddleware:
             await self.app(scope, receive, send_with_headers)
         finally:
             self._count(scope, status, None if b"prefer" in received else response_at - started)
-            if scope["path"] not in QUIET_PATHS:
-                seconds = round(time.monotonic() - started, 4)
-                fields = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": seconds}
-                log.info("request.finished", **fields, client=(scope.get("client") or [None])[0])
+            _log_finished(scope, status, time.monotonic() - started)
             traceparent.reset(trace_token)
             structlog.contextvars.reset_contextvars(**log_tokens)
 
@@ -73,6 +66,19 @@ class RequestLogMiddleware:
         route = getattr(scope.get("route"), "path", "none")
         is_untimed = status == 0 or route.endswith("/events")
         self.metrics.count(scope["method"], route, status, None if is_untimed else seconds)
+
+
+def _allowance_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """What remains of the caller's rate limits, if the request was counted."""
+    allowances = scope.get(ALLOWANCES)
+    headers = rate_limit_headers(allowances) if allowances else {}
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+def _log_finished(scope: Scope, status: int, seconds: float) -> None:
+    if scope["path"] not in QUIET_PATHS:
+        fields = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": round(seconds, 4)}
+        log.info("request.finished", **fields, client=(scope.get("client") or [None])[0])
 
 
 def _request_id(header: str | None) -> str:
