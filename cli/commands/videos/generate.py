@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 import typer
 
 from cli.errors import ExitCode, exit_on_error
-from cli.local.film import read_film
+from cli.local.film import Film, read_film
 from cli.local.recipe import Recipe, RecipeSettings, Sources, read_image
 from cli.local.render import (
     DEFAULT_MODEL,
@@ -118,13 +118,11 @@ def generate(
         folder = find_model(model, models_dir)
         card = read_card(folder)
         sources = Sources(image, last_image, video, mask, continues)
-        if shots is not None and (sources.files() or options.num_frames is not None or count > 1):
-            raise InvalidInput("--shots excludes --num-frames, --count and all inputs: each shot has its own")
-        film = None if shots is None else read_film(shots, card, options)
-        size, like = parse_size(options), image if resize_to_image else None
+        film = None if shots is None else _read_film_alone(shots, card, options, sources, count)
+        size = parse_size(options)
         if resize_to_image and (image is None or any(size)):
             raise InvalidInput("--resize-to-image takes the size from --image, without --size, --width and --height")
-        shape, fps = choose_size(card, size, like, sources)
+        shape, fps = choose_size(card, size, image if resize_to_image else None, sources)
         settings = read_settings(text or "", options, card, (shape, fps, window), _strength(strength, sources))
         if film is not None:
             settings, sources = film.applied_to(settings)
@@ -135,6 +133,13 @@ def generate(
         check_output(files[-1][1])
         computes = dtype, cpu_threads_of(cpu_threads), None, compiled_of(compile_option)
         render_all(recipe, folder, memory, computes, files, as_json=as_json, marks=marks)
+
+
+def _read_film_alone(shots: Path, card: ModelCard, options: GenerationOptions, sources: Sources, count: int) -> Film:
+    """The film in the file `shots`. Raises InvalidInput beside options that each shot has for itself."""
+    if sources.files() or options.num_frames is not None or count > 1:
+        raise InvalidInput("--shots excludes --num-frames, --count and all inputs: each shot has its own")
+    return read_film(shots, card, options)
 
 
 def read_settings(
