@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,10 +15,9 @@ from cli.stack.ports import free_port
 from cli.stack.redis_server import EmbeddedRedis
 from jobs.model.model_card import ModelCard
 from tests.integration.redis_servers import wait_until
-from tests.integration.worker.journeys.logged_process import logged_process
+from tests.integration.worker.journeys.logged_process import PROGRAMS, logged_programs
 from tests.otlp_collector import CollectedSpan, OtlpCollector, running_collector
 
-WORKER = str(Path(__file__).parents[1] / "worker_process.py")
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 UNSAMPLED = "5bf92f3577b34da6a3ce929d0e0e4737"
 SECRET_PROMPT = "windows"
@@ -99,13 +97,8 @@ def traced(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterato
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_BSP_SCHEDULE_DELAY": "200",
         }
-        programs = {"api": ["-m", "service"], "keeper": ["-m", "worker.keeper"], "worker": [WORKER]}
-        address = f"http://127.0.0.1:{port}"
-        with ExitStack() as running, httpx.Client(base_url=address, timeout=120) as client:
+        with logged_programs(environment, folder) as client:
             client.headers["authorization"] = f"Bearer {KEY}"
-            for name, arguments in programs.items():
-                running.enter_context(logged_process(*arguments, environment=environment, log=folder / f"{name}.log"))
-            wait_until(lambda: is_ready(client))
             hook = f"http://127.0.0.1:{receiver.server_port}"
             with_parent = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
             videos = {
@@ -116,18 +109,11 @@ def traced(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterato
             }
             wait_for_end(client, videos)
             wait_until(lambda: len(FailingOnce.received) == 2)
-        logs = {name: read_log(folder / f"{name}.log") for name in programs}
+        logs = {name: read_log(folder / f"{name}.log") for name in PROGRAMS}
         yield Traced(collector, videos, logs, FailingOnce.received)
     receiver.shutdown()
     receiver.server_close()
     server.stop()
-
-
-def is_ready(client: httpx.Client) -> bool:
-    try:
-        return client.get("/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
