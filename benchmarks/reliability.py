@@ -1,7 +1,7 @@
 """How often times are within estimated ranges: the reliability of measured videos, and its diagram as SVG."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from jobs.queue.run_times import RunTime, fit_run_times
@@ -56,41 +56,50 @@ def shares_of_run_times(times: Sequence[RunTime]) -> list[Share]:
 
 def diagram(series: dict[str, list[Share]]) -> str:
     """Promised shares on the horizontal axis, observed ones with their intervals on the vertical one."""
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        return MARGIN + x * (SIZE - 2 * MARGIN), SIZE - MARGIN - y * (SIZE - 2 * MARGIN)
-
-    def line(start: tuple[float, float], end: tuple[float, float], style: str) -> str:
-        (x1, y1), (x2, y2) = place(*start), place(*end)
-        return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {style}/>'
-
-    width = SIZE + LABEL
+    width, middle = SIZE + LABEL, SIZE / 2
     box = f'width="{width}" viewBox="-{LABEL} 0 {width} {SIZE}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-family="sans-serif" font-size="12">',
         f'<rect x="-{LABEL}" width="{width}" height="{SIZE}" fill="white"/>',
-        line((0, 0), (1, 1), 'stroke="#999" stroke-dasharray="4 4"'),
-        line((0, 0), (1, 0), 'stroke="#555"'),
-        line((0, 0), (0, 1), 'stroke="#555"'),
+        *_axes(),
     ]
-    for percent in range(0, 101, 20):
-        (x, y), (left, height) = place(percent / 100, 0), place(0, percent / 100)
-        parts.append(f'<text x="{x:.1f}" y="{y + 16:.1f}" text-anchor="middle">{percent} %</text>')
-        parts.append(f'<text x="{left - 6:.1f}" y="{height + 4:.1f}" text-anchor="end">{percent} %</text>')
     for number, (name, shares) in enumerate(series.items()):
-        colour, shift = COLOURS[name], 0.006 * number
-        for share in shares:
-            low, high = share.interval
-            x, y = place(share.level + shift, share.observed)
-            parts.append(line((share.level + shift, low), (share.level + shift, high), f'stroke="{colour}"'))
-            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>')
-        parts.append(f'<text x="{MARGIN + 12}" y="{MARGIN + 16 * number}" fill="{colour}">{name}</text>')
-    middle = SIZE / 2
+        parts += _points(shares, COLOURS[name], 0.006 * number)
+        parts.append(f'<text x="{MARGIN + 12}" y="{MARGIN + 16 * number}" fill="{COLOURS[name]}">{name}</text>')
     parts.append(f'<text x="{middle}" y="{SIZE - 10}" text-anchor="middle">promised share of videos</text>')
     parts.append(
         f'<text transform="translate(0 {middle}) rotate(-90)" text-anchor="middle">observed share of videos</text>'
     )
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _axes() -> Iterator[str]:
+    """The diagonal, both axes, and their percentages."""
+    yield _line((0, 0), (1, 1), 'stroke="#999" stroke-dasharray="4 4"')
+    yield _line((0, 0), (1, 0), 'stroke="#555"')
+    yield _line((0, 0), (0, 1), 'stroke="#555"')
+    for percent in range(0, 101, 20):
+        (x, y), (left, height) = _place(percent / 100, 0), _place(0, percent / 100)
+        yield f'<text x="{x:.1f}" y="{y + 16:.1f}" text-anchor="middle">{percent} %</text>'
+        yield f'<text x="{left - 6:.1f}" y="{height + 4:.1f}" text-anchor="end">{percent} %</text>'
+
+
+def _points(shares: list[Share], colour: str, shift: float) -> Iterator[str]:
+    """The shares of one series with their intervals, `shift` to the right of their levels."""
+    for share in shares:
+        low, high = share.interval
+        x, y = _place(share.level + shift, share.observed)
+        yield _line((share.level + shift, low), (share.level + shift, high), f'stroke="{colour}"')
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>'
+
+
+def _place(x: float, y: float) -> tuple[float, float]:
+    return MARGIN + x * (SIZE - 2 * MARGIN), SIZE - MARGIN - y * (SIZE - 2 * MARGIN)
+
+
+def _line(start: tuple[float, float], end: tuple[float, float], style: str) -> str:
+    (x1, y1), (x2, y2) = _place(*start), _place(*end)
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {style}/>'
 
 
 def report(series: dict[str, list[Share]]) -> str:

@@ -129,6 +129,10 @@ def measured_rows(running: Installation, counter: S3Counter) -> list[list[str]]:
             client.delete(f"/v1/videos/{job_id}").raise_for_status()
         time.sleep(SETTLE_S)
         deleted = meter.use()
+    return _rows(idle, busy, read, deleted)
+
+
+def _rows(idle: Use, busy: Use, read: Use, deleted: Use) -> list[list[str]]:
     per_second = idle.commands / idle.seconds
     commands = (busy.commands - per_second * busy.seconds) / JOBS
     return [
