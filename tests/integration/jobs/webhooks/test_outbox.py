@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,18 +11,19 @@ import pytest
 from redis import Redis
 from standardwebhooks.webhooks import Webhook
 
-from jobs.errors import DeliveryNotFound, EndpointNotFound
+from jobs.errors import DeliveryNotFound, EndpointNotFound, RecordUnreadable
 from jobs.model.delivery import Delivery, Status, Try
 from jobs.model.failure import failure
 from jobs.model.job import Job
 from jobs.model.request import DEFAULT_WEBHOOK_EVENTS
 from jobs.model.states import Phase, State
 from jobs.redis.keys import delivery_key, ledger_key, tries_key
+from jobs.store.counters import read_counters
 from jobs.webhooks.deliveries import CLAIM_S, WAKEUP_LIST, Deliveries
-from jobs.webhooks.endpoints import Endpoint, EndpointStore, new_endpoint_id, new_secret
+from jobs.webhooks.endpoints import Endpoint, EndpointStore, LastDelivery, new_endpoint_id, new_secret
 from jobs.webhooks.outbox import add_webhook
 from jobs.webhooks.retry_schedule import SCHEDULE_S
-from jobs.webhooks.signature import signed_headers
+from jobs.webhooks.signature import check_secret, signed_headers
 from tests.job_store import JobStore
 
 MakeJob = Callable[..., Job]
@@ -178,11 +180,93 @@ def test_each_change_of_an_endpoint_is_one_transaction(redis: Redis, endpoints: 
     assert counts == dict.fromkeys(changes, 1)
 
 
-def test_an_unknown_endpoint_is_named_with_100_characters_at_most(endpoints: EndpointStore) -> None:
-    for find in (lambda name: endpoints.get_owned(name, "me"), lambda name: endpoints.place("me", name)):
-        with pytest.raises(EndpointNotFound) as refusal:
-            find("x" * 300)
-        assert str(refusal.value).count("x") == 100
+NAME = "z" * 300
+
+
+@pytest.mark.parametrize("is_listed", [False, True], ids=["unknown", "without a record"])
+def test_a_missing_endpoint_or_delivery_is_named_with_100_characters_at_most(
+    redis: Redis, endpoints: EndpointStore, deliveries: Deliveries, is_listed: bool
+) -> None:
+    finds: list[Callable[[], object]] = [
+        lambda: endpoints.get_owned(NAME, "me"),
+        lambda: endpoints.change(NAME, lambda one: one),
+        lambda: deliveries.get("video_1", NAME),
+    ]
+    if is_listed:
+        redis.zadd("webhooks:of:me", {NAME: 1})
+        redis.zadd(ledger_key("video_1"), {NAME: 1})
+    else:
+        finds += [lambda: endpoints.place("me", NAME), lambda: deliveries.of_job("video_1", NAME)]
+    for find in finds:
+        with pytest.raises((EndpointNotFound, DeliveryNotFound)) as refusal:
+            find()
+        assert str(refusal.value).count("z") == 100
+
+
+@pytest.mark.parametrize("caller", ["a", "c"])
+def test_an_endpoint_is_found_for_its_owner_alone(redis: Redis, endpoints: EndpointStore, caller: str) -> None:
+    endpoints.add(one := endpoint("b"))
+    assert endpoints.get_owned(one.id, "b") == one
+    redis.zadd(f"webhooks:of:{caller}", {one.id: 1})  # a wrong list entry
+    with pytest.raises(EndpointNotFound):
+        endpoints.get_owned(one.id, caller)
+
+
+def test_a_change_of_an_endpoint_that_another_front_end_has_changed_begins_again(endpoints: EndpointStore) -> None:
+    endpoints.add(one := endpoint())
+    names = []
+
+    def rename(now: Endpoint) -> Endpoint:
+        names.append(now.name)
+        if len(names) == 1:
+            endpoints.change(one.id, lambda other: other.model_copy(update={"name": "theirs"}))
+        return now.model_copy(update={"url": "https://ours.example/"})
+
+    changed = endpoints.change(one.id, rename)
+    assert names == ["all", "theirs"]
+    assert (changed.name, changed.url) == ("theirs", "https://ours.example/")
+    assert endpoints.find(one.id) == changed
+
+
+def test_results_of_an_endpoint_that_cannot_be_read_are_reported_and_left_out(
+    redis: Redis, endpoints: EndpointStore
+) -> None:
+    endpoints.record_result("we_1", "204", 50.0, arrived=True)
+    redis.hset("webhooks:last:we_1", "last_success_at", "yesterday")
+    assert endpoints.last_try("we_1") == LastDelivery()
+    assert read_counters(redis)["unreadable", "endpoint_results"] == 1
+
+
+def test_a_delivery_and_a_try_that_cannot_be_read_are_reported_and_the_others_listed(
+    redis: Redis, deliveries: Deliveries, write: Write, job: Job
+) -> None:
+    for _ in range(2):
+        write()
+    odd, fine = deliveries.of_job(job.id)
+    redis.hset(delivery_key(odd.id), "created_at", "yesterday")
+    assert [row.id for row in deliveries.of_job(job.id)] == [fine.id]
+    with pytest.raises(RecordUnreadable, match=odd.id):
+        deliveries.get(job.id, odd.id)
+    redis.rpush(tries_key(fine.id), b"{}", failed_try().model_dump_json())
+    assert deliveries.tries([fine]) == [[failed_try()]]
+    counts = read_counters(redis)
+    assert (counts["unreadable", "delivery"], counts["unreadable", "delivery_try"]) == (1, 1)
+
+
+def test_a_lane_of_another_type_does_not_delay_the_next_one(redis: Redis, deliveries: Deliveries, write: Write) -> None:
+    write(now=100)
+    redis.set("outbox:lane:odd", b"1")
+    redis.zadd("outbox:due", {"odd": 50})
+    assert deliveries.claim(200) is not None
+    assert redis.zscore("outbox:due", "odd") == 200 + 3600
+
+
+def test_a_new_secret_has_256_random_bits() -> None:
+    secrets = {new_secret() for _ in range(3)}
+    assert len(secrets) == 3
+    for secret in secrets:
+        check_secret(secret)
+        assert len(b64decode(secret.removeprefix("whsec_"))) == 32
 
 
 def test_the_ids_of_events_and_deliveries_have_96_random_bits(deliveries: Deliveries, write: Write, job: Job) -> None:

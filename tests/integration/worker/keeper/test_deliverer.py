@@ -546,3 +546,17 @@ def test_each_try_is_logged_with_its_number_and_only_the_first_delivery_has_a_de
     assert [entry["tries"] for entry in logs if entry["event"].startswith("webhook.")] == [1, 2, 3, 4]
     counts = counters.read_counters(redis)
     assert [count for key, count in counts.items() if key[:2] == (counters.WEBHOOK_DELAY, counters.BUCKET)] == [1]
+
+
+def test_an_error_of_this_program_is_a_failed_try_that_follows_the_schedule(
+    submit: Submit, store: JobStore, redis: Redis, deliveries: Deliveries
+) -> None:
+    job, now = submit_with_webhook(submit, "https://a.example/"), store.now()
+
+    def fail() -> int:
+        raise ValueError("a bug")
+
+    assert deliver_one(redis, now, fail) == 1
+    row, [attempt] = ledger(deliveries, job)
+    assert (row.status, attempt.answer, attempt.status_code) == ("pending", "not sent", None)
+    assert deliveries.next_tries([row]) == [pytest.approx(now + 5)]

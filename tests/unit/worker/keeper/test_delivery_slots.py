@@ -29,11 +29,11 @@ def test_a_receiver_gets_an_eighth_and_a_caller_three_quarters() -> None:
 def test_a_slow_receiver_has_one_delivery_at_a_time_until_it_is_fast_again() -> None:
     slots, one = DeliverySlots(32), delivery("a", "r")
     slots.acquire(one)
-    slots.release(one, SLOW_S)
+    slots.release(one, 5.0)
     assert slots.busy() == []
     slots.acquire(one)
     assert slots.busy() == ["a r"]
-    slots.release(one, SLOW_S - 0.1)
+    slots.release(one, 4.9)
     slots.acquire(one)
     assert slots.busy() == []
 
@@ -80,3 +80,20 @@ def test_an_ended_delivery_frees_its_slot() -> None:
         assert not slots.has_room
         slots.release(one, 0.1)
     assert slots.busy() == []
+
+
+@pytest.mark.parametrize("threads", [1, 3, 300])
+def test_there_is_room_until_each_thread_has_a_delivery(threads: int) -> None:
+    slots = DeliverySlots(threads)
+    for n in range(threads):
+        assert slots.has_room
+        slots.acquire(delivery(f"o{n}", "r"))
+    assert not slots.has_room
+
+
+def test_ended_deliveries_leave_nothing_in_memory() -> None:
+    slots = DeliverySlots(8)
+    for n in range(100):
+        slots.acquire(one := delivery(f"o{n}", f"r{n}"))
+        slots.release(one, 0.1)
+    assert (len(slots._of_lane), len(slots._of_owner), len(slots._slow)) == (0, 0, 0)
