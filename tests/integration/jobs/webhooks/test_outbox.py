@@ -237,6 +237,19 @@ def test_results_of_an_endpoint_that_cannot_be_read_are_reported_and_left_out(
     assert read_counters(redis)["unreadable", "endpoint_results"] == 1
 
 
+def test_an_endpoint_that_cannot_be_read_is_reported_by_its_id_and_the_others_are_listed(
+    redis: Redis, endpoints: EndpointStore
+) -> None:
+    odd, fine = endpoint("me"), endpoint("me")
+    for one in (odd, fine):
+        endpoints.add(one)
+    redis.set(f"webhook:{odd.id}", b"{}")
+    assert endpoints.listed("me") == [fine]
+    with pytest.raises(RecordUnreadable, match=odd.id):
+        endpoints.get_owned(odd.id, "me")
+    assert read_counters(redis)["unreadable", "endpoint"] == 1
+
+
 def test_a_delivery_and_a_try_that_cannot_be_read_are_reported_and_the_others_listed(
     redis: Redis, deliveries: Deliveries, write: Write, job: Job
 ) -> None:
@@ -251,6 +264,15 @@ def test_a_delivery_and_a_try_that_cannot_be_read_are_reported_and_the_others_li
     assert deliveries.tries([fine]) == [[failed_try()]]
     counts = read_counters(redis)
     assert (counts["unreadable", "delivery"], counts["unreadable", "delivery_try"]) == (1, 1)
+
+
+def test_the_list_of_a_job_goes_on_behind_any_of_its_deliveries(deliveries: Deliveries, write: Write, job: Job) -> None:
+    for now in (100.0, 101.0, 102.0):
+        write(now=now)
+    rows = deliveries.of_job(job.id)
+    assert [row.created_at for row in rows] == [100, 101, 102]
+    for index, row in enumerate(rows):
+        assert deliveries.of_job(job.id, after=row.id) == rows[index + 1 :]
 
 
 def test_a_lane_of_another_type_does_not_delay_the_next_one(redis: Redis, deliveries: Deliveries, write: Write) -> None:
