@@ -96,12 +96,7 @@ class FixtureGenerator:
         reused: list[int] = []
         for step in range(first, STEPS):
             send(Progress(Phase.DENOISING, step, promised))
-            if step == 2:
-                FAILURES.get(prompt, lambda: None)()
-            if (step, prompt, first) == (2, "once", 0):
-                os._exit(3)
-            if (prompt == "tight" and self.memory == "normal") or (prompt == "jealous" and len(LOADED) > 1):
-                raise OutOfMemoryError("CUDA out of memory")
+            self._fail(prompt, step, first)
             self._await_pause(control, prompt in ("patient", "steady", "many") and (step, first) == (1, 0))
             self._work(prompt, control.check)
             control.check()
@@ -115,13 +110,26 @@ class FixtureGenerator:
             if control.wants_pause():
                 raise Interrupted("the run is paused")
         send(Progress(Phase.DENOISING, STEPS, STEPS))
+        return self._finish(run, reused)
+
+    def _fail(self, prompt: str, step: int, first: int) -> None:
+        """Fails in this step if the prompt says so; `first` is the step at which the attempt began."""
+        if step == 2:
+            FAILURES.get(prompt, lambda: None)()
+        if (step, prompt, first) == (2, "once", 0):
+            os._exit(3)
+        if (prompt == "tight" and self.memory == "normal") or (prompt == "jealous" and len(LOADED) > 1):
+            raise OutOfMemoryError("CUDA out of memory")
+
+    def _finish(self, run: Run, reused: list[int]) -> Done:
+        """Writes the files of the result."""
         content = b"%d" % run.request.seed + b"".join(path.read_bytes() for path in run.inputs.values())
         run.output_path.write_bytes(content)
         run.output_path.with_name("manifest.json").write_text(f'{{"settings": {run.request.model_dump_json()}}}')
         for name in IMAGES:
             run.output_path.with_name(name).write_bytes(name.encode())
         self._keep_draft(run, content)
-        frames = (8,) * STEPS if prompt.startswith("windows") else ()
+        frames = (8,) * STEPS if run.request.prompt.startswith("windows") else ()
         continued = True if DRAFT_STATE in run.inputs else None
         digest, phases = hashlib.sha256(content).hexdigest(), {"denoising": 0.1}
         counts = {"steps": STEPS - len(reused), "num_windows": STEPS}

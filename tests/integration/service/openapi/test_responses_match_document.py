@@ -100,46 +100,57 @@ def url(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Iterator[s
 
 
 def _fill(client: httpx.Client, store: JobStore, settings: ServiceSettings, receiver: str) -> None:
-    def create(**fields: object) -> str:
-        return str(client.post("/v1/videos", json={"prompt": "a", **fields}).raise_for_status().json()["id"])
-
-    def upload() -> str:
-        sent = client.post("/v1/files", files={"file": ("start.png", png)}, data={"purpose": "vision"})
-        return str(sent.raise_for_status().json()["id"])
-
-    def subscribe() -> str:
-        body = {"url": receiver, "name": "a", "event_types": ["video.failed"]}
-        return str(client.post("/v1/webhook_endpoints", json=body).raise_for_status().json()["id"])
-
-    png = image_bytes()
-    completed, running, failed, cancelled = (create(webhook={"url": receiver}) for _ in range(4))
-    finished(store, settings, completed)
-    tokens: dict[str, str] = {}
-    for job_id in (running, failed):
-        job = store.lease(job_id, "worker-1")
-        assert job is not None
-        assert job.token is not None
-        tokens[job_id] = job.token
-    store.record_segment(running, tokens[running], 0, Segment(key=f"videos/{running}/0/segment-0000.ts", num_frames=24))
-    store.fail(failed, tokens[failed], failure("gpu_out_of_memory"))
-    client.post(f"/v1/videos/{cancelled}/cancel").raise_for_status()
-    valid_ids["video_id"] = [completed, completed, running, failed, cancelled, create()]
-    valid_ids["POST /v1/videos/{video_id} video_id"] = [create()]  # only a waiting video can be changed
-    valid_ids["DELETE /v1/videos/{video_id} video_id"] = [create() for _ in range(EXAMPLES)]
-    valid_ids["GET /v1/videos/{video_id}/events video_id"] = [
-        completed,
-        failed,
-        cancelled,
-    ]  # others do not end
-    valid_ids["GET /v1/videos/{video_id}/playlist.m3u8 video_id"] = [running]  # the others have one window
-    valid_ids["endpoint_id"] = [subscribe() for _ in range(3)]
-    valid_ids["DELETE /v1/webhook_endpoints/{endpoint_id} endpoint_id"] = [subscribe() for _ in range(EXAMPLES)]
+    completed = _fill_videos(client, store, settings, receiver)
+    valid_ids["endpoint_id"] = [_subscribe(client, receiver) for _ in range(3)]
+    valid_ids["DELETE /v1/webhook_endpoints/{endpoint_id} endpoint_id"] = [
+        _subscribe(client, receiver) for _ in range(EXAMPLES)
+    ]
     deliveries = client.get(f"/v1/videos/{completed}/deliveries").raise_for_status().json()["data"]
     valid_ids["delivery_id"] = [delivery["id"] for delivery in deliveries]
     valid_ids["POST /v1/videos/{video_id}/deliveries/{delivery_id}/redeliver video_id"] = [completed]
-    valid_ids["file_id"] = [upload() for _ in range(3)]
-    valid_ids["DELETE /v1/files/{file_id} file_id"] = [upload() for _ in range(EXAMPLES)]
+    valid_ids["file_id"] = [_upload(client) for _ in range(3)]
+    valid_ids["DELETE /v1/files/{file_id} file_id"] = [_upload(client) for _ in range(EXAMPLES)]
     valid_ids["model"] = ["easyanimate-v3-tiny"]
+
+
+def _fill_videos(client: httpx.Client, store: JobStore, settings: ServiceSettings, receiver: str) -> str:
+    """Creates videos in each state; returns the id of the completed one."""
+    hook = {"url": receiver}
+    completed, running, failed, cancelled = (_create(client, webhook=hook) for _ in range(4))
+    finished(store, settings, completed)
+    segment = Segment(key=f"videos/{running}/0/segment-0000.ts", num_frames=24)
+    store.record_segment(running, _leased(store, running), 0, segment)
+    store.fail(failed, _leased(store, failed), failure("gpu_out_of_memory"))
+    client.post(f"/v1/videos/{cancelled}/cancel").raise_for_status()
+    valid_ids["video_id"] = [completed, completed, running, failed, cancelled, _create(client)]
+    valid_ids["POST /v1/videos/{video_id} video_id"] = [_create(client)]  # only a waiting video can be changed
+    valid_ids["DELETE /v1/videos/{video_id} video_id"] = [_create(client) for _ in range(EXAMPLES)]
+    ended = [completed, failed, cancelled]  # the events of others do not end
+    valid_ids["GET /v1/videos/{video_id}/events video_id"] = ended
+    valid_ids["GET /v1/videos/{video_id}/playlist.m3u8 video_id"] = [running]  # the others have one window
+    return completed
+
+
+def _create(client: httpx.Client, **fields: object) -> str:
+    return str(client.post("/v1/videos", json={"prompt": "a", **fields}).raise_for_status().json()["id"])
+
+
+def _upload(client: httpx.Client) -> str:
+    sent = client.post("/v1/files", files={"file": ("start.png", image_bytes())}, data={"purpose": "vision"})
+    return str(sent.raise_for_status().json()["id"])
+
+
+def _subscribe(client: httpx.Client, receiver: str) -> str:
+    body = {"url": receiver, "name": "a", "event_types": ["video.failed"]}
+    return str(client.post("/v1/webhook_endpoints", json=body).raise_for_status().json()["id"])
+
+
+def _leased(store: JobStore, job_id: str) -> str:
+    """Leases the job; returns the token of its attempt."""
+    job = store.lease(job_id, "worker-1")
+    assert job is not None
+    assert job.token is not None
+    return job.token
 
 
 def image_bytes() -> bytes:
