@@ -20,7 +20,7 @@ from jobs.model.states import Phase
 from jobs.moderation import Moderator
 from jobs.queue.signers import SignerRegistry
 from jobs.storage.interface import Storage
-from jobs.storage.paths import content_type_of, result_key
+from jobs.storage.paths import result_key
 from jobs.store.leases import WorkerJobs
 from worker import metrics
 from worker.attempt.attempt_metrics import AttemptMetrics
@@ -33,6 +33,7 @@ from worker.attempt.result.attempt_storage import AttemptStorage
 from worker.attempt.result.moderation import moderate_output
 from worker.attempt.result.partial_results import PartialResultUploader
 from worker.attempt.result.provenance import AttemptMarks
+from worker.attempt.result.record import result_of
 from worker.attempt.run_handover import RunHandover
 from worker.attempt.stop_signals import StopSignals
 from worker.checkpoints.store import CheckpointStore
@@ -195,7 +196,7 @@ class AttemptRun:
         self.files.put_result(self.result_key, self.result_path, sorted(segments))
         self.windows.finish(WINDOW_FLUSH_S)
         phases = {**done.phase_seconds, Phase.UPLOADING.value: round(time.monotonic() - started, 3)}
-        self.commit(_result(self.result_key, done, phases))
+        self.commit(result_of(self.result_key, done, phases))
         metrics.PEAK_MEMORY.labels(self.job.request.model).set(done.peak_memory_mb * 2**20)
         for phase, seconds in phases.items():
             metrics.PHASES.labels(phase).observe(seconds)
@@ -278,24 +279,3 @@ class AttemptRun:
         if self.job.shared_key is not None:
             with suppress(QueueUnavailable, RecordUnreadable):  # then another job of the same work starts at step 0
                 self.handover.apply(outcome)
-
-
-def _result(key: str, done: Done, phases: dict[str, float]) -> Result:
-    return Result(
-        video_key=key,
-        content_type=content_type_of(key),
-        size_bytes=done.size_bytes,
-        content_sha256=done.sha256,
-        inference_time_s=round(sum(done.phase_seconds.values()), 3),
-        peak_memory_mb=done.peak_memory_mb,
-        phase_seconds=phases,
-        warnings=done.warnings,
-        segment_frames=done.segment_frames,
-        segment_sha256=done.segment_sha256,
-        unsigned_sha256=done.unsigned_sha256,
-        steps=done.steps,
-        draft_reused=done.draft_reused,
-        drift=done.drift,
-        num_windows=done.num_windows,
-        reused_windows=done.reused_windows,
-    )
