@@ -7,7 +7,9 @@ import torch
 
 from benchmarks.counts.counter import Counts, count
 from benchmarks.counts.naive_transformer import naive_forward
+from benchmarks.counts.naive_video import Slices, naive_slices
 from benchmarks.counts.production import CLIPS, Clip, flash_kernel, inputs_of, published_model
+from easyanimate.tiny.models import make_vae
 from easyanimate.transformer import EasyAnimateTransformer3DModel
 from easyanimate.transformer.inference.products import join_products
 from easyanimate.transformer.inference.run_cache import RunCache
@@ -71,3 +73,9 @@ def test_an_operation_counts_what_it_reads_and_writes() -> None:
     assert count(lambda: x.add_(x[:1])) == Counts(1, 4000 + 40 + 4000, 0)
     assert count(lambda: x.t().view(10, 100)[:5]) == Counts(0, 0, 0)
     assert count(lambda: torch.addmm(x, x, torch.empty(10, 10, device="meta"))).moved_bytes == 3 * 4000 + 400 + 4000
+
+
+def test_the_naive_path_encodes_71_and_decodes_35_slices_of_144_frames() -> None:
+    with torch.device("meta"):
+        vae = make_vae()
+    assert naive_slices(vae, 144) == Slices(encoded=71, decoded=35)
