@@ -7,7 +7,8 @@ from redis import Redis
 
 from jobs.model.job import Job, Result
 from jobs.model.model_card import ModelCard
-from jobs.model.states import Priority
+from jobs.model.states import Priority, State
+from jobs.queue.load import Load
 from jobs.queue.registry import Registry
 from tests.job_store import JobStore
 
@@ -72,3 +73,38 @@ def test_waiting_jobs_are_counted_by_priority_and_running_ones_together(
     store.delete(jobs[Priority.HIGH][0].id)
     store.release(jobs[Priority.LOW][0].id, tokens[jobs[Priority.LOW][0].id])
     assert (store.load(MODEL).running, store.load(MODEL).depth) == (1, 7)
+
+
+@pytest.mark.parametrize(
+    ("before", "running", "workers", "wait_s"),
+    [
+        (0, 0, 1, 0.0),
+        (0, 1, 1, 10.0),
+        (2, 1, 1, 30.0),
+        (0, 1, 2, 0.0),
+        (1, 2, 2, 10.0),
+        (3, 2, 4, 5.0),
+        (0, 1, 0, None),
+    ],
+)
+def test_a_job_starts_when_a_worker_has_ended_all_videos_before_it(
+    before: int, running: int, workers: int, wait_s: float | None
+) -> None:
+    assert Load({}, running, workers, 10.0, None).wait_s(before) == wait_s
+
+
+def test_without_a_measured_time_only_a_free_worker_has_a_known_wait() -> None:
+    assert [Load({}, 1, workers, None, None).wait_s(0) for workers in (1, 2)] == [None, 0.0]
+
+
+def test_the_time_until_a_video_is_known_while_its_job_is_not_final(make_job: MakeJob) -> None:
+    job = make_job()
+    load = Load({}, 1, 1, 10.0, 1e-6)
+    run_s = load.eta_s(job.evolve(state=State.RUNNING), None, 0.0)
+    assert run_s is not None
+    assert load.eta_s(job.evolve(state=State.RUNNING), None, 0.75) == pytest.approx(0.25 * run_s)
+    assert load.eta_s(job, 2, 0.0) == pytest.approx(30 + run_s)
+    for state in (State.COMPLETED, State.FAILED, State.CANCELLED):
+        assert load.eta_s(job.evolve(state=state), 0, 0.0) is None
+    assert Load({}, 1, 1, 10.0, None).eta_s(job, 0, 0.0) is None
+    assert Load({}, 1, 0, 10.0, 1e-6).eta_s(job, 0, 0.0) is None

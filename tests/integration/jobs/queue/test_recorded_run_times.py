@@ -32,3 +32,14 @@ def test_only_a_video_of_one_attempt_counts_the_time_between_its_phases(
         pipe.execute()
     (time,) = parse_run_times(redis.lrange(*run_times_range(job.request.model)))
     assert time.seconds == seconds
+
+
+def test_the_latest_hundred_times_are_kept(redis: Redis, make_job: Callable[..., Job]) -> None:
+    job = make_job("me")
+    with redis.pipeline() as pipe:
+        for seconds in range(1, 104):
+            record_run_time(pipe, job, small_result("video.mp4", phase_seconds={"denoising": float(seconds)}))
+        pipe.execute()
+    (key,) = redis.keys("*run_times")  # type: ignore[misc]
+    times = parse_run_times(redis.lrange(key, 0, -1))  # type: ignore[arg-type]
+    assert [time.seconds for time in times] == [float(seconds) for seconds in range(103, 3, -1)]

@@ -7,7 +7,7 @@ from jobs.errors import ModelNotFound, ModelUnavailable
 from jobs.model.model_card import ModelCard
 from jobs.model.states import IdleReason
 from jobs.queue.registry import WORKER_TTL_S, Registry, select_model
-from jobs.redis.keys import idle_key, workers_key
+from jobs.redis.keys import idle_key, loaded_key, workers_key
 
 
 @pytest.fixture
@@ -145,3 +145,46 @@ def test_a_model_that_no_worker_announced_cannot_be_retired(registry: Registry, 
     registry.announce(card, "w1")
     with pytest.raises(ModelNotFound, match="there are easyanimate-v3-tiny"):
         registry.retire("sora")
+
+
+def test_a_worker_is_counted_for_30_seconds_after_its_announcement(
+    redis: Redis, registry: Registry, card: ModelCard
+) -> None:
+    before = redis.time()[0]
+    registry.announce(card, "w1")
+    for key in (workers_key(card.name), loaded_key(card.name)):
+        expires_at = redis.zscore(key, "w1")
+        assert before + 30 <= expires_at <= redis.time()[0] + 31  # type: ignore[operator]
+
+
+def test_a_worker_that_withdraws_a_model_reports_it_as_broken_only_if_it_says_so(
+    registry: Registry, card: ModelCard
+) -> None:
+    registry.announce(card, "w1")
+    registry.withdraw(card.name, "w1")
+    assert (registry.live_workers(card.name), registry.idle_workers(card.name)) == (0, {})
+    registry.withdraw(card.name, "w1", is_broken=True)
+    assert registry.idle_workers(card.name) == {IdleReason.MODEL_BROKEN: 1}
+
+
+def test_each_announcement_and_withdrawal_is_one_transaction(redis: Redis, registry: Registry, card: ModelCard) -> None:
+    def transactions() -> int:
+        return int(redis.info("commandstats").get("cmdstat_exec", {"calls": 0})["calls"])  # type: ignore[union-attr]
+
+    before = transactions()
+    registry.announce(card, "w1")
+    assert transactions() == before + 1
+    registry.withdraw(card.name, "w1")
+    assert transactions() == before + 2
+
+
+def test_a_model_is_marked_unserved_since_its_last_worker_until_the_next_one(
+    redis: Redis, registry: Registry, card: ModelCard
+) -> None:
+    assert registry.unserved_since(card.name) is None
+    now = redis.time()[0]
+    assert registry.mark_unserved(card.name, 60)
+    assert not registry.mark_unserved(card.name, 90)
+    assert registry.unserved_since(card.name) in range(now - 60, redis.time()[0] - 60 + 1)
+    registry.announce(card, "w1")
+    assert registry.unserved_since(card.name) is None

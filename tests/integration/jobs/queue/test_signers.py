@@ -47,6 +47,33 @@ def test_a_certificate_of_an_earlier_release_is_kept(registry: SignerRegistry) -
     assert numbers(registry) == [3, 4, 9]
 
 
+def test_an_announcement_does_not_shorten_the_time_of_a_kept_certificate(registry: SignerRegistry) -> None:
+    registry.announce(certificate(0))
+    registry.keep(certificate(0), 3600.0)
+    registry.announce(certificate(0))
+    for number in range(1, 5):
+        registry.announce(certificate(number))
+    assert numbers(registry) == [0, 3, 4]
+
+
+def test_a_certificate_is_needed_for_a_day_after_the_last_of_its_files(
+    registry: SignerRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signers, "ANNOUNCED_S", 86_400.0)
+    before = registry.redis.time()[0]
+    registry.announce(certificate(0))
+    registry.keep(certificate(0), 3600.0)
+    [(_, until)] = registry.redis.zrange(NEEDED_KEY, 0, -1, withscores=True)  # type: ignore[misc]
+    assert before + 3600 + 86_400 <= until <= registry.redis.time()[0] + 1 + 3600 + 86_400
+    registry.keep(certificate(0), 60.0)
+    assert registry.redis.zrange(NEEDED_KEY, 0, -1, withscores=True)[0][1] == until  # type: ignore[index]
+
+
+def test_a_certificate_of_an_earlier_release_stays_needed_when_it_signs_a_file(registry: SignerRegistry) -> None:
+    registry.keep(certificate(9), 1.0)
+    assert registry.redis.zcard(NEEDED_KEY) == 0
+
+
 def test_a_dropped_certificate_that_is_announced_again_is_there(registry: SignerRegistry) -> None:
     for number in (0, 1, 2, 3, 0):
         registry.announce(certificate(number))

@@ -7,8 +7,15 @@ from jobs.errors import WorkerNotFound
 from jobs.model.model_card import ModelCard
 from jobs.model.states import IdleReason
 from jobs.queue.registry import Registry
-from jobs.queue.wakeup import wait_for_wakeup
-from jobs.queue.workers import DRAIN_ANSWER_S, LOST_FOR_S, DrainState, WorkerDirectory, WorkerEntry, WorkerState
+from jobs.queue.wakeup import wait_for_wakeup, wake_worker
+from jobs.queue.workers import (
+    DRAIN_ANSWER_S,
+    DrainState,
+    WorkerDirectory,
+    WorkerEntry,
+    WorkerState,
+    WorkerStatus,
+)
 from jobs.redis import keys
 
 
@@ -51,7 +58,7 @@ def test_a_worker_that_ends_in_order_leaves_the_list_and_a_lost_one_stays_for_an
         directory.announce(entry(name))
     directory.withdraw("a")
     expire(redis, "b", 60)
-    expire(redis, "c", LOST_FOR_S + 1)
+    expire(redis, "c", 3600)
     assert [(status.name, status.state) for status in directory.all()] == [("b", WorkerState.LOST)]
     directory.announce(entry("d"))
     assert sorted(redis.hkeys(keys.WORKERS_KEY)) == [b"b", b"d"], "the entry of the oldest one is removed"
@@ -106,3 +113,40 @@ def test_workers_of_other_releases_are_listed_beside_the_others(
         "without-an-entry": WorkerState.UNKNOWN,
     }
     assert directory.request_drain("without-an-entry").drain_state is DrainState.REQUESTED
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "state"), [(0.0, DrainState.REQUESTED), (15.0, DrainState.REQUESTED), (15.5, DrainState.UNANSWERED)]
+)
+def test_a_live_worker_has_15_seconds_to_begin_its_drain(waited_s: float, state: DrainState) -> None:
+    status = WorkerStatus("gpu-1", 1000.0, 1020.0, entry(), drain_requested_at=1000.0 - waited_s)
+    assert status.drain_state is state
+
+
+def test_a_worker_announced_itself_30_seconds_before_it_counts_as_lost(
+    redis: Redis, directory: WorkerDirectory
+) -> None:
+    before = redis.time()[0]
+    directory.announce(entry())
+    [status] = directory.all()
+    assert status.announced_at is not None
+    assert before <= status.announced_at <= redis.time()[0]
+    assert status.expires_at == status.announced_at + 30
+    assert WorkerStatus("gpu-1", 1000.0).announced_at is None
+
+
+def test_a_worker_that_ends_leaves_in_one_transaction(redis: Redis, directory: WorkerDirectory) -> None:
+    directory.announce(entry())
+    before = redis.info("commandstats").get("cmdstat_exec", {"calls": 0})["calls"]  # type: ignore[union-attr]
+    directory.withdraw("gpu-1")
+    assert redis.info("commandstats")["cmdstat_exec"]["calls"] == before + 1  # type: ignore[index]
+
+
+def test_a_signal_that_no_worker_reads_is_forgotten_after_ten_minutes(redis: Redis) -> None:
+    with redis.pipeline() as pipe:
+        wake_worker(pipe, "gone")
+        pipe.execute()
+    (key,) = redis.keys("*")  # type: ignore[misc]
+    assert 0 < redis.pttl(key) <= 600_000  # type: ignore[operator]
+    assert wait_for_wakeup(redis, "gone", 0.1)
+    assert not wait_for_wakeup(redis, "gone", 0.01)

@@ -1,8 +1,10 @@
 """Ranges of run times: the fit of measured times, and the share of videos within p50 and p90."""
 
 import json
+import math
 import random
 from itertools import pairwise
+from statistics import fmean, stdev
 
 import pytest
 
@@ -110,6 +112,26 @@ def test_after_a_change_of_speed_the_latest_videos_decide() -> None:
     assert earlier is not None
     assert 3.5 <= now.p50 / earlier.p50 <= 6.5
     assert changed.mean_s >= 3 * old.mean_s
+
+
+def test_the_spread_is_that_of_the_latest_thirty_times() -> None:
+    times = measured(50)
+    fit = fit_run_times(times)
+    assert fit is not None
+    seconds = [time.seconds for time in times[:30]]
+    assert len(fit.ratios) == 30
+    assert (fit.mean_s, fit.deviation_s) == pytest.approx((fmean(seconds), stdev(seconds)))
+
+
+def test_the_spread_of_the_wait_grows_with_the_root_of_the_videos_before_it() -> None:
+    fit = fit_run_times(measured(50))
+    assert fit is not None
+    ranges = [fit.range_of([REQUEST], load(running=2, workers=2), before) for before in range(5)]
+    alone = fit.range_of([REQUEST], load(workers=9), 0)
+    spreads = [one.p90 - one.p50 for one in (alone, *ranges) if one and one.p90]
+    own, waits = spreads[0], [math.sqrt(each**2 - spreads[0] ** 2) for each in spreads[1:]]
+    assert own > 0
+    assert waits == pytest.approx([1.2816 * math.sqrt(ends) * fit.deviation_s / 2 for ends in range(1, 6)])
 
 
 def test_p90_needs_nine_measured_times() -> None:
