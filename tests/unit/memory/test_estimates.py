@@ -6,7 +6,7 @@ import pytest
 
 from easyanimate.errors import InvalidInput
 from easyanimate.memory import PROFILES, choose_profile, memory_needed
-from easyanimate.memory.estimates import Activations, activations, running_bytes
+from easyanimate.memory.estimates import Activations, activations, live_tokens, running_bytes
 
 GB = 10**9
 SIZES = [(672, 384, 72), (672, 384, 144), (1008, 576, 72), (1008, 576, 144), (1280, 720, 72), (1280, 720, 144)]
@@ -106,3 +106,24 @@ def test_a_profile_is_chosen_if_the_clip_fits_to_the_byte(profile, slower):
     needed = memory_needed(profile, 672, 384, 72)
     assert choose_profile(needed, 672, 384, 72) == profile
     assert choose_profile(needed - 1, 672, 384, 72) == slower
+
+
+@pytest.mark.parametrize(
+    ("tokens", "live"),
+    [
+        (1, 12),
+        (4096, 12 * 4096),  # one chunk of the feed-forward
+        (4097, 2 * 4097 + 17 * 4096),  # the whole row twice, and a chunk
+        (13_926, 2 * 13_926 + 17 * 4096),
+        (13_927, 7 * 13_927),  # attention
+        (36_288, 7 * 36_288),
+    ],
+)
+def test_the_smallest_profile_has_its_peak_in_a_chunk_of_the_feed_forward_or_in_attention(tokens, live):
+    assert live_tokens("lowest", tokens) == live
+
+
+@pytest.mark.parametrize(("profile", "tensors"), [("normal", 26), ("low", 25)])
+@pytest.mark.parametrize("tokens", [1, 4097, 36_288])
+def test_the_other_profiles_hold_the_same_tensors_for_any_number_of_tokens(profile, tensors, tokens):
+    assert live_tokens(profile, tokens) == tensors * tokens
