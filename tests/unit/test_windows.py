@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from easyanimate.windows import ShotLength, Window, min_frames, plan_shots, plan_windows
+from easyanimate.windows import ShotLength, Window, continues_windows, min_frames, plan_shots, plan_windows
 
 lengths = st.integers(1, 2000)
 windows = st.integers(1, 18).map(lambda k: 8 * k)
@@ -175,3 +175,18 @@ def test_a_film_of_one_shot_has_the_windows_of_a_video(slices: int, window: int,
 def test_a_shot_without_a_plan_is_named() -> None:
     with pytest.raises(ValueError, match=r"shots\[1\]: num_frames must be 8 or more with an end image, got 4"):
         plan_shots([ShotLength(8), ShotLength(4, 0, end_image=True)], window=16)
+
+
+@pytest.mark.parametrize("window", [0, 8, 16])
+def test_a_window_continues_frames_in_a_longer_video_a_film_or_an_extension(window: int) -> None:
+    longest = max(window, 1)
+    assert not continues_windows(longest, window)
+    assert continues_windows(longest + 1, window)
+    assert continues_windows(longest, window, num_shots=2)
+    assert continues_windows(longest, window, extends=True)
+
+
+@pytest.mark.parametrize("window", [0, 4, 7, 12, 15])
+def test_a_window_that_is_no_whole_number_of_slices_is_refused(window: int) -> None:
+    with pytest.raises(ValueError, match=f"a window must have a multiple of 8 frames, got {window}"):
+        plan_windows(8, window=window)

@@ -114,6 +114,7 @@ def test_a_profile_is_chosen_if_the_clip_fits_to_the_byte(profile, slower):
         (1, 12),
         (4096, 12 * 4096),  # one chunk of the feed-forward
         (4097, 2 * 4097 + 17 * 4096),  # the whole row twice, and a chunk
+        (6144, 2 * 6144 + 17 * 4096),
         (13_926, 2 * 13_926 + 17 * 4096),
         (13_927, 7 * 13_927),  # attention
         (36_288, 7 * 36_288),
