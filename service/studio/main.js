@@ -1,6 +1,7 @@
 // The studio: a client of the API in the browser.
 
-import { findRole, loadModels } from "./state/models.js";
+import { NoAnswer } from "./api/client.js";
+import { findRole, loadModels, models } from "./state/models.js";
 import { form, showError } from "./state/form.js";
 import { refreshGallery } from "./state/gallery.js";
 import { settings } from "./state/settings.js";
@@ -10,15 +11,30 @@ import { setLanguage } from "./text/text.js";
 import { html, render } from "./vendor/preact.js";
 import { App } from "./views/app.js";
 
-async function load() {
+const AGAIN_MS = 4000;
+let isTroubled = false;
+
+/** Reads models and videos; again while the service does not answer, and while there is no model. */
+async function readAll() {
+  const isFirst = !models.get().isLoaded;
   try {
     await loadModels();
-    findRole();
+    if (isFirst) findRole();
     await refreshGallery();
-    form.set({ trouble: "" });
+    if (!models.get().list.length) setTimeout(readAll, AGAIN_MS);
+    if (isTroubled) form.set({ trouble: "" });
+    isTroubled = false;
   } catch (error) {
     showError(error);
+    isTroubled = true;
+    if (error instanceof NoAnswer) setTimeout(readAll, AGAIN_MS);
   }
+}
+
+async function load() {
+  models.set({ isLoaded: false });
+  isTroubled = true; // a message about the key before
+  await readAll();
   openHash();
 }
 

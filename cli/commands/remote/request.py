@@ -25,7 +25,7 @@ CONVERTED = (
 )
 INPUTS = ("image", "last_image", "video", "mask")
 OF_THE_COMMAND = ("cancel_after", "idempotency_key", "wait", "output", "size", "width", "height")
-REFERENCES = ("http://", "https://", "data:", "file_")  # sent as they are; all other texts are paths
+REFERENCES = ("http://", "https://", "data:", "file-")  # sent as they are; all other texts are paths
 
 
 def to_body(prompt: str | None, options: JobOptions, **inputs: str | None) -> RequestBody:

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+API_PATH = "/v1"
 DEFAULT_URL = "http://127.0.0.1:8000"
 CONNECT_TIMEOUT_S = 10.0
 STREAM_TIMEOUT_S = 45.0  # an event stream has a comment each 15 s
@@ -56,4 +57,9 @@ def client_options(base_url: str | None, api_key: str | None, timeout_s: float, 
         raise ValueError(f"base_url must begin with http:// or https://, got {url!r}")
     if max_retries < 0:
         raise ValueError("max_retries must be 0 or more")
-    return ClientOptions(url.rstrip("/"), key or None, timeout_s, max_retries)
+    return ClientOptions(_without_api_path(url), key or None, timeout_s, max_retries)
+
+
+def _without_api_path(url: str) -> str:
+    """The address without `/v1` and slashes at its end, as other clients of the Videos API have it in theirs."""
+    return url.rstrip("/").removesuffix(API_PATH).rstrip("/")

@@ -8,7 +8,7 @@ import { Http } from "./transport/http.js";
 const DEFAULT_URL = "http://127.0.0.1:8000";
 
 export interface ClientOptions {
-  /** The address of the service without `/v1`; by default EASYANIMATE_URL or http://127.0.0.1:8000. */
+  /** The address of the service, with or without `/v1`; by default EASYANIMATE_URL or http://127.0.0.1:8000. */
   baseUrl?: string | undefined;
   /** By default EASYANIMATE_API_KEY. */
   apiKey?: string | undefined;
@@ -28,7 +28,7 @@ export class EasyAnimate {
   readonly models: Models;
 
   constructor(options: ClientOptions = {}) {
-    const url = (options.baseUrl ?? (environment("EASYANIMATE_URL") || DEFAULT_URL)).replace(/\/+$/, "");
+    const url = (options.baseUrl ?? (environment("EASYANIMATE_URL") || DEFAULT_URL)).replace(/\/+$/, "").replace(/\/+v1$/, "");
     if (!/^https?:\/\//.test(url)) throw new TypeError(`baseUrl must begin with http:// or https://, got ${url}`);
     const http = new Http({
       url,

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { test } from "node:test";
+import { EasyAnimate } from "../dist/client.js";
 import { ApiError, ConnectionFailed } from "../dist/errors.js";
 import { Transfer } from "../dist/transport/content.js";
 import { EventParser } from "../dist/transport/events.js";
@@ -17,6 +18,18 @@ test("the digest equals that of Node for each length and any parts", () => {
       for (let start = 0; start < length; start += part) hash.update(bytes.subarray(start, start + part));
       assert.equal(hash.hex(), createHash("sha256").update(bytes).digest("hex"), `${length} in ${part}`);
     }
+  }
+});
+
+test("an address may have the path of the API", async () => {
+  for (const end of ["", "/", "/v1", "/v1/"]) {
+    const asked = [];
+    const answer = async (input) => {
+      asked.push(String(input.url ?? input));
+      return Response.json({ object: "list", data: [] });
+    };
+    await new EasyAnimate({ baseUrl: `http://videos.example${end}`, fetch: answer }).models.list();
+    assert.deepEqual(asked, ["http://videos.example/v1/models"]);
   }
 });
 

@@ -3,7 +3,7 @@
 import { isKeyRemembered, keepKey, readKey } from "../state/settings.js";
 import { createStore } from "../state/store.js";
 
-const RETRY_MS = 1000, TRIES = 4;
+const RETRY_MS = 1000, TRIES = 4, GATEWAY_ERRORS = [502, 503, 504];
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** An error response: message, code and field; where it has one, the reason with its values. */
@@ -13,6 +13,9 @@ export class Refused extends Error {
     Object.assign(this, { status, code, param, reason, values });
   }
 }
+
+/** No answer, or one of a proxy in place of the service. */
+export class NoAnswer extends Error {}
 
 /** The key dialog: whether it is open, whether the last key was wrong, and whether the service has asked for one. */
 export const login = createStore({ isOpen: false, isWrong: false, hasKey: readKey() !== null });
@@ -38,16 +41,30 @@ export function enterKey(entered, remembers = isKeyRemembered()) {
   done?.(Boolean(entered));
 }
 
-/** The response to a request. Raises Refused for an error response. */
+/** The response to a request. Raises Refused for an error response, and NoAnswer. */
 export async function call(path, options = {}) {
   const used = key, headers = { ...options.headers, ...(key && { Authorization: `Bearer ${key}` }) };
-  const response = await fetch(path, { ...options, headers });
+  const response = await answerOf(path, { ...options, headers });
   if (response.ok) return response;
   if (response.status === 401 && (key !== used || (await requestKey(Boolean(used))))) return call(path, options);
-  throw new Refused(response.status, await response.json().catch(() => ({})));
+  const body = (await response.json().catch(() => null)) ?? {};
+  if (GATEWAY_ERRORS.includes(response.status) && !body.error?.code) throw new NoAnswer();
+  throw new Refused(response.status, body);
 }
 
-export const read = async (path, options) => (await call(path, options)).json();
+async function answerOf(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new NoAnswer();
+  }
+}
+
+/** A value of JSON. A whole number that JavaScript would round, such as a large seed, is its text. */
+export const parse = (text) =>
+  JSON.parse(text, (_, value, context) => (typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source) ? context.source : value));
+
+export const read = async (path, options) => parse(await (await call(path, options)).text());
 
 /** POST with an Idempotency-Key: a retry after a lost response creates no second video. */
 export async function send({ path, fields }) {

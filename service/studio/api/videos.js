@@ -1,6 +1,6 @@
 // The videos of the caller: records, files and events.
 
-import { call, pause, read, send } from "./client.js";
+import { call, parse, pause, read, send } from "./client.js";
 
 const POLL_MS = 2000, MIN_GAP_MS = 300, RECONNECT_MS = 1000;
 export const ENDS = ["completed", "failed", "cancelled", "expired", "draft"];
@@ -63,7 +63,7 @@ async function* events(id, place, signal) {
     for (const block of blocks) {
       const lines = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/s, 2)));
       place.last = lines.id ?? place.last;
-      if (lines.event) yield { name: lines.event, data: JSON.parse(lines.data) };
+      if (lines.event) yield { name: lines.event, data: parse(lines.data) };
     }
   }
 }

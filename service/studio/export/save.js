@@ -1,5 +1,7 @@
 // Saves a video in another format. The browser makes the file.
 
+import { NoAnswer, Refused } from "../api/client.js";
+import { messageOf } from "../state/errors.js";
 import { stage } from "../state/stage.js";
 import { t } from "../text/text.js";
 import { makeGif } from "./gif.js";
@@ -18,8 +20,8 @@ export async function saveAs(record, format) {
     if (format === "webm" && !canMakeWebm()) return say(t("no_webm"));
     save(await MAKERS[format](record, (share) => say(t("making_file", { name, percent: Math.round(share * 100) }))), name);
     say("");
-  } catch {
-    say(t("no_file", { name }));
+  } catch (error) {
+    say(error instanceof Refused || error instanceof NoAnswer ? messageOf(error) : t("no_file", { name }));
   } finally {
     running.delete(name);
   }

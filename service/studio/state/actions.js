@@ -1,8 +1,9 @@
 // What buttons do with videos.
 
-import { allowLogin } from "../api/client.js";
+import { allowLogin, parse } from "../api/client.js";
 import { cancelVideo, deleteVideo, isDraft, promoteVideo, readFile, readVideo } from "../api/videos.js";
 import { t } from "../text/text.js";
+import { copyToClipboard } from "./clipboard.js";
 import { messageOf } from "./errors.js";
 import { storedShots } from "./film/shots.js";
 import { attach, edit, form, hasDraft, keepDraft, keepPromoted, request, sentFilm, sentRequest, setMode, submit, useSettings } from "./form.js";
@@ -93,7 +94,7 @@ export const reuse = act(async (record, keepsSeed) => {
 async function filmOf(record) {
   const sent = sentFilm(record.id);
   if (sent) return sent;
-  const manifest = record.url ? await readFile(record.id, "manifest").then((file) => file.text()).then(JSON.parse).catch(() => null) : null;
+  const manifest = record.url ? await readFile(record.id, "manifest").then((file) => file.text()).then(parse).catch(() => null) : null;
   return { shots: storedShots(record, manifest), unit: "num_frames", files: {} };
 }
 
@@ -111,12 +112,21 @@ export const focusPrompt = () => document.querySelector("#form textarea")?.focus
 /** Opens the form for another video from this one. A film is remixed with its shots. */
 export function derive(mode, record) {
   if (mode === "remix" && isFilm(record)) return void reuse(record, true);
-  setMode(mode, mode === "edit" ? null : record);
-  if (mode === "edit") {
+  if (mode === "edit") change(record);
+  else setMode(mode, record);
+  document.getElementById("form")?.scrollIntoView({ block: "nearest" });
+}
+
+/** Puts a video into the form as the one to change. Another video that was there, with its mask, can be restored. */
+function change(record) {
+  setMode("edit");
+  const { video } = form.get().files;
+  const put = () => {
     attach("video", record);
     if (!form.get().values.prompt.trim()) edit({ prompt: record.prompt });
-  }
-  document.getElementById("form")?.scrollIntoView({ block: "nearest" });
+  };
+  if (!video) put();
+  else if (video.id !== record.id) replaceDraft(put);
 }
 
 export const cancel = act(async (record) => {
@@ -168,9 +178,15 @@ export const downloadManifest = act(async (id) => {
 /** Downloads a video in another format, which the browser makes. */
 export const downloadAs = act(async (record, format) => (await import("../export/save.js")).saveAs(record, format));
 
-export const copyText = act(async (text) => {
-  await navigator.clipboard.writeText(text);
-  stage.set({ detail: t("copied") });
-});
+/** Copies a text, and returns whether that worked. What cannot be copied is shown. */
+export async function copyText(text) {
+  const isCopied = await copyToClipboard(text);
+  stage.set({ detail: isCopied ? t("copied") : `${t("copy_refused")} ${text}` });
+  return isCopied;
+}
+
+/** Fills the screen with the first of these elements. */
+export const fillScreen = (selector) =>
+  document.querySelector(selector).requestFullscreen().catch(() => stage.set({ detail: t("fullscreen_refused") }));
 
 export const linkOf = (ids) => new URL(`#${ids.join(",")}`, location.href).href;

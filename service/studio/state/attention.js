@@ -54,8 +54,13 @@ function notifyAtEnd(record) {
   if (!isOver(record)) return void running.add(record.id);
   if (!running.delete(record.id)) return;
   const { notify, sound } = settings.get();
-  if (sound) playSound();
-  if (!notify || !document.hidden || globalThis.Notification?.permission !== "granted") return;
+  try {
+    if (sound) playSound();
+    if (notify && document.hidden && globalThis.Notification?.permission === "granted") showNote(record);
+  } catch { /* a browser without sound, or with notifications of service workers only, as on Android */ }
+}
+
+function showNote(record) {
   const note = new Notification(t(`state_${record.state}`), { body: record.prompt.slice(0, 120), icon: plainIcon, tag: record.id });
   note.onclick = () => focus();
 }

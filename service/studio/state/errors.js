@@ -16,6 +16,7 @@ const OWN_REASONS = ["prompt:too_many_characters", "strength:strength_too_low", 
 export function fieldText(error, field, limits, values) {
   if (!(error instanceof Refused)) return t("no_answer");
   if (error.status === 401) return t("error_key");
+  if (!error.code) return t(error.status === 413 ? "too_large" : "http_status", { n: error.status });
   if (!hasOwnRule(error, field) || !limits) return refusalText(error);
   const sentence = t(`error_${field}`, bounds(limits, values)), { nearest } = error.values ?? {};
   return nearest === undefined ? sentence : `${sentence} ${t("nearest", { value: nearest })}`;

@@ -1,11 +1,11 @@
-// The form: one draft for each mode. Texts survive a reload of the tab, files do not leave the memory.
+// The form: one draft for each mode, and for each video that is remixed or extended. Texts survive a reload of the tab, files do not leave the memory.
 
 import { allowLogin, Refused, send } from "../api/client.js";
 import { isDraft, videoPath } from "../api/videos.js";
 import { fieldOf, fieldText, shotText } from "./errors.js";
 import { isEmptyFilm, shotFields, shotOf, shotsOf } from "./film/shots.js";
 import { limitsOf, modelOf } from "./models.js";
-import { write } from "./settings.js";
+import { ofTab, write } from "./settings.js";
 import { createStore } from "./store.js";
 
 const DRAFTS = "drafts", PREVIEWS = 6;
@@ -30,7 +30,7 @@ const NUMBERS = ["seed", "num_inference_steps", "guidance_scale", "strength", "n
 
 function storedDrafts() {
   try {
-    return JSON.parse(sessionStorage.getItem(DRAFTS)) ?? {};
+    return JSON.parse(ofTab.getItem(DRAFTS)) ?? {};
   } catch {
     return {};
   }
@@ -40,20 +40,23 @@ const drafts = storedDrafts(), files = {};
 /** `source` is the record of the video that is remixed, extended or changed. `errors` are by field. */
 export const form = createStore({ mode: "new", source: null, values: { ...EMPTY, ...drafts.new }, files: NO_FILES, errors: {}, trouble: "", note: "", isBusy: false });
 
+/** The name of the draft that is shown. */
+const draftOf = ({ mode, source }) => (source ? `${mode}:${source.id}` : mode);
+
 /** Changes values, and the files if given. The errors of the fields and of `changed` go away, and the draft is stored. */
 export function edit(patch, { files: attached = form.get().files, changed = [] } = {}) {
-  const { mode, values, errors } = form.get(), next = { ...values, ...patch };
-  drafts[mode] = next;
-  files[mode] = attached;
-  write(sessionStorage, DRAFTS, JSON.stringify(drafts));
+  const { values, errors } = form.get(), next = { ...values, ...patch }, name = draftOf(form.get());
+  drafts[name] = next;
+  files[name] = attached;
+  write(ofTab, DRAFTS, JSON.stringify(drafts));
   form.set({ values: next, files: attached, errors: without(errors, [...Object.keys(patch), ...changed]), trouble: "", note: "" });
 }
 
 /** Puts a file, a record or null into `image`, `last_image`, `video` or `mask`. */
 export function attach(name, file) {
-  const { errors, mode, files: now } = form.get();
+  const { errors, files: now } = form.get();
   const next = { ...now, [name]: file, ...(name === "video" && { mask: null }) };
-  files[mode] = next;
+  files[draftOf(form.get())] = next;
   const gone = name === "image" && !file ? { resize_to_image: false } : {};
   form.set({ files: next, errors: without(errors, [name]), trouble: "", note: "" });
   if (Object.keys(gone).length) edit(gone);
@@ -71,7 +74,8 @@ export function hasDraft() {
 
 /** Keeps the drafts as they are. The function that it returns restores them. */
 export function keepDraft() {
-  const { mode, source, values, files: attached } = form.get(), texts = { ...drafts, [mode]: values }, before = { ...files, [mode]: attached };
+  const { mode, source, values, files: attached } = form.get(), name = draftOf(form.get());
+  const texts = { ...drafts, [name]: values }, before = { ...files, [name]: attached };
   return () => {
     Object.assign(drafts, { new: EMPTY }, texts);
     Object.assign(files, { new: NO_FILES }, before);
@@ -82,17 +86,15 @@ export function keepDraft() {
 
 /** An empty draft of the mode. */
 export function clearDraft() {
-  files[form.get().mode] = NO_FILES;
+  files[draftOf(form.get())] = NO_FILES;
   form.set({ files: NO_FILES, errors: {} });
   edit(EMPTY);
 }
 
 /** Shows the draft of a mode: `new`, `edit`, or `remix` or `extend` of a record. */
 export function setMode(mode, source = null) {
-  const isOther = source && drafts[`${mode}_of`] !== source.id;
-  if (source) drafts[`${mode}_of`] = source.id;
-  const values = { ...EMPTY, ...(isOther ? { prompt: source.prompt } : drafts[mode]) };
-  form.set({ mode, source, values, files: files[mode] ?? NO_FILES, errors: {}, trouble: "", note: "" });
+  const name = draftOf({ mode, source }), values = { ...EMPTY, ...(drafts[name] ?? (source && { prompt: source.prompt })) };
+  form.set({ mode, source, values, files: files[name] ?? NO_FILES, errors: {}, trouble: "", note: "" });
   if (source) document.getElementById("prompt")?.focus();
 }
 

@@ -1,14 +1,14 @@
 // The gallery: all videos of the caller, newest first. It is read again while any of them is unfinished.
 
 import { isOver, listVideos } from "../api/videos.js";
-import { write } from "./settings.js";
+import { ofDevice, write } from "./settings.js";
 import { createStore } from "./store.js";
 
 const PAGE = 24, BUSY_MS = 2000, QUIET_MS = 8000, FAVOURITES = "favourites";
 
 function storedFavourites() {
   try {
-    return [JSON.parse(localStorage.getItem(FAVOURITES))].flat().filter((id) => typeof id === "string");
+    return [JSON.parse(ofDevice.getItem(FAVOURITES))].flat().filter((id) => typeof id === "string");
   } catch {
     return [];
   }
@@ -22,12 +22,12 @@ export const gallery = createStore({
 
 let timer = null, version = 0;
 
-/** Reads the newest page. Older entries, which other pages brought, stay. */
+/** Reads the newest page, and the next ones down to the oldest unfinished entry. Older entries, which other pages brought, stay. */
 export async function refreshGallery() {
   const mine = ++version;
   clearTimeout(timer);
   try {
-    const { data, has_more: hasMore } = await listVideos(PAGE);
+    const { data, has_more: hasMore } = await readNewest();
     if (mine !== version) return;
     const { list, hasMore: hadMore, selected } = gallery.get();
     const last = data.at(-1), ids = new Set(data.map(({ id }) => id));
@@ -37,6 +37,21 @@ export async function refreshGallery() {
   } finally {
     if (mine === version) schedule();
   }
+}
+
+async function readNewest() {
+  let page = await listVideos(PAGE), { data } = page;
+  while (page.has_more && data.length && isLiveBehind(data)) {
+    page = await listVideos(PAGE, data.at(-1).id);
+    data = [...data, ...page.data];
+  }
+  return { data, has_more: page.has_more };
+}
+
+/** Whether the gallery shows an unfinished video that is older than these. */
+function isLiveBehind(data) {
+  const ids = new Set(data.map(({ id }) => id)), last = data.at(-1).created_at;
+  return gallery.get().list.some((one) => !isOver(one) && !ids.has(one.id) && one.created_at <= last);
 }
 
 function schedule() {
@@ -78,7 +93,7 @@ export function toggleFavourite(id) {
 }
 
 function keepFavourites(favourites) {
-  write(localStorage, FAVOURITES, JSON.stringify(favourites));
+  write(ofDevice, FAVOURITES, JSON.stringify(favourites));
   gallery.set({ favourites });
 }
 

@@ -14,6 +14,8 @@ export function snippets({ path, fields }) {
 
 const json = (values) => JSON.stringify(values, null, 2);
 const inShell = (text) => `'${String(text).replaceAll("'", `'\\''`)}'`;
+/** A file name as curl reads it: in quotes where it has a sign of curl's own. */
+const inCurl = (name) => (/[",;\\]/.test(name) ? `"${name.replace(/["\\]/g, "\\$&")}"` : name);
 const asText = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
 
 /** JSON as a Python value. */
@@ -35,7 +37,7 @@ function withFiles(url, values, files) {
   const curl = [
     `curl ${inShell(url)}`, `-H "Authorization: Bearer $${KEY}"`,
     ...texts.map(([name, value]) => `--form-string ${inShell(`${name}=${value}`)}`),
-    ...files.map(([name, file]) => `-F ${inShell(`${name}=@${fileName(name, file)}`)}`),
+    ...files.map(([name, file]) => `-F ${inShell(`${name}=@${inCurl(fileName(name, file))}`)}`),
   ];
   const opened = named.map(([name, file]) => `"${name}": open(${file}, "rb")`).join(", ");
   const form = [

@@ -8,8 +8,8 @@ export default {
   // The frame of the page
   skip: "Skip to the form", menu: "Menu", api: "API", theme: "Theme", theme_auto: "System", theme_light: "Light", theme_dark: "Dark",
   language: "Language", request: "The request", at_the_end: "When a video is finished", notify: "Show a notification", notify_hint: "If the tab is in the background.", notify_refused: "The browser does not allow notifications of this page. Its settings of the site can change this.", sound: "Play a sound", create: "Create", my_videos: "My videos", stage: "Stage",
-  settings: "Settings", settings_hint: "Language, theme, notifications and sound are kept on this device.", close: "Close", back: "Back", cancel: "Cancel", retry: "Retry", remove: "Remove", copy: "Copy", copied: "Copied",
-  no_answer: "The service does not respond.", last_known: "Last known: {text}", no_model: "No model is available. Start a worker, then reload.", drop_here: "Drop an image or a video",
+  settings: "Settings", settings_hint: "Language, theme, notifications and sound are kept on this device.", close: "Close", back: "Back", cancel: "Cancel", retry: "Retry", remove: "Remove", copy: "Copy", copied: "Copied", copy_refused: "The browser does not allow to copy. Select the text by hand.", in_s: "{n} s", in_min: "{n} min", in_h: "{n} h",
+  no_answer: "The service does not respond.", http_status: "The service answers with HTTP {n}.", too_large: "The files are too large for a server on the way. Use smaller ones.", unknown_file: "This file is neither an image nor a video.", cannot_show: "This video cannot be shown here.", last_known: "Last known: {text}", no_model: "No model is available. Start a worker: the page shows its models.", drop_here: "Drop an image or a video",
 
   // First view
   welcome: "Make a video from words", examples: "Examples", use_example: "Use the example: {prompt}", welcome_hint: "Pick an example or write a prompt, then press Generate.",
@@ -43,10 +43,10 @@ export default {
   state_queued: "Queued", state_next: "Queued, next to run", state_place: "Queued, {n} before this one", state_unserved: "Queued: no worker serves its model", state_paused: "Queued: the operator has paused its model", state_loading: "Loading the model",
   state_sending: "Sending the request", state_cancelling: "Cancelling…", state_completed: "Finished", state_failed: "Failed", state_cancelled: "Cancelled", state_expired: "Expired", state_draft: "Draft finished",
   phase_encoding: "Encoding the prompt", phase_denoising: "Denoising", phase_decoding: "Decoding frames", phase_muxing: "Writing the file", phase_uploading: "Uploading",
-  step_of: "Step {step} of {steps}", left: "about {s} s left", progress: "Progress", percent: "{n} percent", preview: "Preview", retry_helps: "A retry may help.", retry_useless: "A retry is unlikely to help.",
+  step_of: "Step {step} of {steps}", left: "about {time} left", progress: "Progress", percent: "{n} percent", preview: "Preview", retry_helps: "A retry may help.", retry_useless: "A retry is unlikely to help.",
   missing: "This video does not exist.", was_deleted: "This video was deleted.", deleted: "{n} videos deleted.", deleted_one: "Video deleted.", no_files: "Its files have expired.", no_video: "There is no video.",
   download: "Download", more: "More", use_settings: "Use these settings", same_seed: "Same seed", variations: "Four variations", finish: "Finish", finish_draft: "Finish this draft", finish_seed: "Finish the draft with seed {seed}", open_finished: "Open finished", open_finished_seed: "Open finished: seed {seed}",
-  draft_detail: "Finish the draft to extend, remix or change it.", draft_badge: "Draft", fact_draft: "Draft", fact_draft_is: "{n} of {total} steps", copy_link: "Copy link", copy_seed: "Copy seed", manifest: "Manifest", download_gif: "Download as GIF", download_webm: "Download as WebM", delete: "Delete", fullscreen: "Full screen",
+  draft_detail: "Finish the draft to extend, remix or change it.", draft_badge: "Draft", fact_draft: "Draft", fact_draft_is: "{n} of {total} steps", copy_link: "Copy link", copy_seed: "Copy seed", manifest: "Manifest", download_gif: "Download as GIF", download_webm: "Download as WebM", delete: "Delete", fullscreen: "Full screen", fullscreen_refused: "The browser does not allow full screen here.",
   making_file: "Making {name}: {percent} %", no_file: "This browser cannot make {name}.", no_webm: "This browser makes WebM files on pages over HTTPS only. Download the MP4 or a GIF.",
   images_left_out: "The settings are in the form. Images and videos of the old request are not included.", settings_used: "The settings are in the form.",
   fact_length: "Length", fact_took: "Generated in", fact_image: "an image", fact_length_is: "{s} s, {n} frames", fact_windows: "Windows", fact_windows_are: "{made} generated, {reused} reused", warnings: "Warnings", show_all: "Show all", show_less: "Show less",
@@ -68,7 +68,7 @@ export default {
   error_shot_length: "Use a multiple of 8 frames, 8 or more. All shots together have at most {frames} frames ({seconds} s).",
 
   // Operators
-  operators: "Operators", queues: "Queues", queue_open: "open", queue_facts: "Waiting: {waiting}, running: {running}, workers: {workers}", queue_wait: "about {s} s until the last one starts", paused_because: "Reason: {reason}",
+  operators: "Operators", queues: "Queues", queue_open: "open", queue_facts: "Waiting: {waiting}, running: {running}, workers: {workers}", queue_wait: "about {time} until the last one starts", paused_because: "Reason: {reason}",
   pause: "Pause", resume: "Resume", pause_queue: "Pause {model}", resume_queue: "Resume {model}", pause_reason: "Reason for the pause of {model}", pause_why: "Reason, if any", idle_paused: "paused", idle_disk_full: "disk full", idle_draining: "draining",
   idle_model_broken: "the model cannot be loaded", idle_suspended: "suspended", idle_no_worker: "no worker", workers: "Workers", no_workers: "No worker is running.", drain: "Drain", drain_now: "Drain and end it", drain_worker: "Drain {name}", drain_sure: "Drain {name} and end it",
   worker_idle: "idle", worker_busy: "busy", worker_draining: "draining", worker_lost: "lost", worker_ended: "ended", worker_unknown: "unknown", drain_requested: "The drain is requested.", drain_accepted: "The worker drains.", drain_ended: "The worker has ended.",

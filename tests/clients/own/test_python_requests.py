@@ -309,6 +309,11 @@ def test_addresses_of_this_machine(url: str, is_local: bool) -> None:
     assert client_options(url, None, 1.0, 0).is_local == is_local
 
 
+@pytest.mark.parametrize("end", ["", "/", "/v1", "/v1/", "//v1"])
+def test_an_address_may_have_the_path_of_the_api(end: str) -> None:
+    assert client_options(f"http://videos.example/below{end}", None, 1.0, 0).url == "http://videos.example/below"
+
+
 def test_an_http_client_of_the_caller_stays_open(service: FrontEnd) -> None:
     with httpx.Client(timeout=60) as http:
         with EasyAnimate(service.url, api_key=service.key, http_client=http) as client:

@@ -15,8 +15,8 @@ from easyanimate_client.options import client_options
 class EasyAnimate:
     """A client of one service.
 
-    `base_url` is its address without `/v1`, by default EASYANIMATE_URL or http://127.0.0.1:8000. `api_key` is by
-    default EASYANIMATE_API_KEY. `timeout_s` limits one request, `max_retries` the repetitions of each. A
+    `base_url` is its address with or without `/v1`; the default is EASYANIMATE_URL or http://127.0.0.1:8000. `api_key`
+    is by default EASYANIMATE_API_KEY. `timeout_s` limits one request, `max_retries` the repetitions of each. A
     `http_client` of yours may have its own proxies or certificates; you close it yourself.
     """
 

@@ -15,11 +15,11 @@ export function cutOf({ width, height }, ratio, { zoom, x, y }) {
 }
 
 export function Crop({ file, ratio, done }) {
-  const canvas = useRef(null), [image, setImage] = useState(null), [place, setPlace] = useState({ zoom: 1, x: 0.5, y: 0.5 });
+  const canvas = useRef(null), [image, setImage] = useState(null), [isBroken, setBroken] = useState(false), [place, setPlace] = useState({ zoom: 1, x: 0.5, y: 0.5 });
   useEffect(() => {
     const loaded = new Image();
     loaded.onload = () => setImage(loaded);
-    loaded.onerror = () => done(null);
+    loaded.onerror = () => setBroken(true);
     loaded.src = urlOf(file);
   }, [file]);
   useEffect(() => void (image && draw(canvas.current, image, cutOf(sides(image), ratio, place))), [image, place]);
@@ -28,6 +28,7 @@ export function Crop({ file, ratio, done }) {
   const drag = (event) => event.buttons && setPlace(moved(place, event, canvas.current, ratio, image));
   const apply = async () => done(await cutFile(image, cutOf(sides(image), ratio, place), file.name));
   return html`<${Modal} title=${t("crop_title")} onClose=${() => done(null)}>
+    ${isBroken && html`<p class="error" role="alert">${t("unreadable")}</p>`}
     <canvas ref=${canvas} width=${ratio >= 1 ? VIEW_PX : Math.round(VIEW_PX * ratio)} height=${ratio >= 1 ? Math.round(VIEW_PX / ratio) : VIEW_PX} class="view" onPointerMove=${drag} aria-hidden="true"></canvas>
     ${slider("zoom", 1, MAX_ZOOM)} ${slider("x", 0, 1)} ${slider("y", 0, 1)}
     <div class="row end"><button type="button" onClick=${() => done(null)}>${t("cancel")}</button>

@@ -22,11 +22,11 @@ export function FramePicker({ kind, done }) {
 
 /** A slider over the frames, and the frame itself. */
 function Frames({ record, done }) {
-  const { id, num_frames: total, fps } = record, [frame, setFrame] = useState(total - 1), [src, setSrc] = useState(null), media = useRef(null);
+  const { id, num_frames: total, fps } = record, [frame, setFrame] = useState(total - 1), [src, setSrc] = useState(null), [isBroken, setBroken] = useState(false), media = useRef(null);
   useEffect(() => {
     const url = fileUrl(id, "video"); // of the API: the link may lead to another origin, whose pixels cannot be read
-    url.then(setSrc);
-    return () => url.then(URL.revokeObjectURL);
+    url.then(setSrc, () => setBroken(true));
+    return () => url.then(URL.revokeObjectURL, () => {});
   }, [id]);
   const seek = (index) => {
     setFrame(index);
@@ -34,11 +34,11 @@ function Frames({ record, done }) {
   };
   const use = async () => done(await fileOf(media.current, `${id}-${frame + 1}.png`));
   const picture = isImage(record) ? html`<img ref=${media} class=${crisp(record)} src=${src} alt=${record.prompt} />`
-    : html`<video ref=${media} class=${crisp(record)} src=${src} muted playsinline preload="auto" aria-label=${record.prompt} onLoadedMetadata=${() => seek(frame)}></video>`;
+    : html`<video ref=${media} class=${crisp(record)} src=${src} muted playsinline preload="auto" aria-label=${record.prompt} onLoadedMetadata=${() => seek(frame)} onError=${() => setBroken(true)}></video>`;
   return html`<div class="frames">
-    ${src && picture}
+    ${isBroken ? html`<p class="error" role="alert">${t("cannot_show")}</p>` : src && picture}
     ${total > 1 && html`<label>${t("frame_n", { n: frame + 1, total })}<input type="range" min="0" max=${total - 1} value=${frame} onInput=${(event) => seek(Number(event.target.value))} /></label>`}
-    <button type="button" class="main" disabled=${!src} onClick=${use}>${t("use_frame")}</button>
+    <button type="button" class="main" disabled=${!src || isBroken} onClick=${use}>${t("use_frame")}</button>
   </div>`;
 }
 

@@ -13,7 +13,7 @@ const REGIONS = { all: [0, 0, 1, 1], left_half: [0, 0, 0.5, 1], right_half: [0.5
 
 export function MaskPainter({ video, mask, done }) {
   const canvas = useRef(null), undo = useRef([]), last = useRef(null), [size, setSize] = useState(null), [brush, setBrush] = useState(16), [isErasing, setErasing] = useState(false);
-  const src = useSource(video), pen = () => canvas.current.getContext("2d", { willReadFrequently: true });
+  const [isBroken, setBroken] = useState(false), src = useSource(video, () => setBroken(true)), pen = () => canvas.current.getContext("2d", { willReadFrequently: true });
   useEffect(() => void (size && start(pen(), size, mask)), [size]);
   const change = (paint) => {
     undo.current = [...undo.current.slice(-MAX_UNDO + 1), pen().getImageData(0, 0, size.width, size.height)];
@@ -29,8 +29,9 @@ export function MaskPainter({ video, mask, done }) {
   const back = () => undo.current.length && pen().putImageData(undo.current.pop(), 0, 0);
   const button = (name, onClick, attributes) => html`<button type="button" class="small" ...${attributes} disabled=${!size} onClick=${onClick}>${t(name)}</button>`;
   return html`<${Modal} wide title=${t("mask_title")} onClose=${() => done(null)}>
+    ${isBroken && html`<p class="error" role="alert">${t("cannot_show")}</p>`}
     <div class="painter" style=${size && { aspectRatio: `${size.width} / ${size.height}`, width: `min(100%, ${(46 * size.width) / size.height}vh)` }}>
-      ${src && html`<video src=${src} muted playsinline preload="auto" aria-hidden="true" tabIndex="-1" onLoadedMetadata=${({ target }) => setSize({ width: target.videoWidth, height: target.videoHeight })}></video>`}
+      ${src && html`<video src=${src} muted playsinline preload="auto" aria-hidden="true" tabIndex="-1" onLoadedMetadata=${({ target }) => setSize({ width: target.videoWidth, height: target.videoHeight })} onError=${() => setBroken(true)}></video>`}
       <canvas ref=${canvas} width=${size?.width ?? 1} height=${size?.height ?? 1} role="img" aria-label=${t("mask_canvas")}
         onPointerDown=${(event) => (event.target.setPointerCapture(event.pointerId), stroke(event))} onPointerMove=${stroke} onPointerUp=${() => (last.current = null)}></canvas>
     </div>
@@ -45,14 +46,14 @@ export function MaskPainter({ video, mask, done }) {
   <//>`;
 }
 
-/** The URL of a video file, or of a video of the service. */
-function useSource(video) {
+/** The URL of a video file, or of a video of the service; `fail()` is called if that cannot be read. */
+function useSource(video, fail) {
   const [src, setSrc] = useState(video.id ? null : urlOf(video));
   useEffect(() => {
     if (!video.id) return undefined;
     const url = fileUrl(video.id, "video");
-    url.then(setSrc);
-    return () => url.then(URL.revokeObjectURL);
+    url.then(setSrc, fail);
+    return () => url.then(URL.revokeObjectURL, () => {});
   }, [video]);
   return src;
 }

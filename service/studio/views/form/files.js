@@ -2,6 +2,7 @@
 
 import { shotField, shotsOf } from "../../state/film/shots.js";
 import { attach, form, setMode } from "../../state/form.js";
+import { t } from "../../text/text.js";
 
 /** Puts files where they belong: `wanted`, or the first free field of their kind. */
 export function receiveFiles(list, wanted) {
@@ -12,7 +13,7 @@ export function receiveFiles(list, wanted) {
     return attach("video", video);
   }
   const images = files.filter(({ type }) => type.startsWith("image/"));
-  if (!images.length) return;
+  if (!images.length) return void (files.length && form.set({ trouble: t("unknown_file") }));
   if (form.get().mode === "film") return void attach(shotField(focusedShot(), "image"), images[0]);
   if (form.get().mode !== "new") setMode("new");
   const [first, second] = images;

@@ -22,6 +22,8 @@ import { Seed } from "./seed.js";
 import { chosenSize, Size } from "./size.js";
 import { SourceVideo } from "./source_video.js";
 
+const WRITING = 229; // Safari's key code of the Enter that ends the composition of a word
+
 export function Form() {
   const state = useStore(form), { list, isLoaded } = useStore(models);
   const { mode, values, errors, trouble, note, isBusy } = state;
@@ -69,8 +71,8 @@ function submitText(mode, { n: count, is_draft: isDraft }) {
 
 /** Enter in the prompt, or Control and Enter anywhere, sends the form. */
 function sendByKey(event, send) {
-  const isPlain = event.target.id === "prompt" && !event.shiftKey && !event.isComposing;
-  if (event.key === "Enter" && (isPlain || event.ctrlKey || event.metaKey)) send(event);
+  const isPlain = event.target.id === "prompt" && !event.shiftKey, isWriting = event.isComposing || event.keyCode === WRITING;
+  if (event.key === "Enter" && !isWriting && !event.repeat && (isPlain || event.ctrlKey || event.metaKey)) send(event);
 }
 
 function focusFirst(name) {

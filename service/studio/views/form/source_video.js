@@ -5,6 +5,7 @@ import { attach, form } from "../../state/form.js";
 import { t } from "../../text/text.js";
 import { html } from "../../vendor/preact.js";
 import { Icon } from "../icons.js";
+import { isCalm } from "../stage/frame.js";
 import { Thumbnail } from "../thumbnail.js";
 import { controlOf, FieldError, TextField } from "./field.js";
 import { urlOf } from "./files.js";
@@ -15,7 +16,7 @@ export function SourceVideo() {
       <label for="video" class=${video ? "" : "empty"}>
         <span class="name">${t("source_video")}</span>
         ${!video ? html`<${Icon} name="play" /><small>${t("choose_video")}</small>`
-          : video.id ? html`<${Thumbnail} record=${video} alt=${video.prompt} />` : html`<video src=${urlOf(video)} muted loop autoplay playsinline></video>`}
+          : video.id ? html`<${Thumbnail} record=${video} alt=${video.prompt} />` : html`<video src=${urlOf(video)} muted loop autoplay=${!isCalm} playsinline></video>`}
       </label>
       <input ...${controlOf("video")} aria-label=${t("source_video")} type="file" accept="video/*" onChange=${(event) => event.target.files[0] && attach("video", event.target.files[0])} />
       <div class="tools">

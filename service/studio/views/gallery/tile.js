@@ -7,13 +7,14 @@ import { stage } from "../../state/stage.js";
 import { useStore } from "../../state/store.js";
 import { t } from "../../text/text.js";
 import { html, useState } from "../../vendor/preact.js";
+import { isCalm } from "../stage/frame.js";
 import { standing } from "../stage/status.js";
 import { crisp, Thumbnail } from "../thumbnail.js";
 import { Toolbar } from "../toolbar.js";
 
 export function Tile({ record, isSelecting, isSelected, isFavourite }) {
   const { id, prompt, url, seconds } = record, [isPlaying, setPlaying] = useState(false), isOpen = useStore(stage).ids.includes(id);
-  const canPlay = url && !isImage(record), play = canPlay ? () => setPlaying(true) : undefined, stop = () => setPlaying(false);
+  const canPlay = url && !isImage(record), play = canPlay && !isCalm ? () => setPlaying(true) : undefined, stop = () => setPlaying(false);
   return html`<li class=${isOpen ? "open" : ""} onPointerEnter=${play} onPointerLeave=${stop}>
     <a href="#${id}" onFocus=${play} onBlur=${stop} aria-current=${isOpen ? "true" : undefined}>
       <span class="thumb">

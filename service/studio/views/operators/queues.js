@@ -1,6 +1,6 @@
 // The queues of the models: what waits and runs, and whether an operator has paused it.
 
-import { hasText, t } from "../../text/text.js";
+import { hasText, t, timeText } from "../../text/text.js";
 import { html, useState } from "../../vendor/preact.js";
 
 export function Queues({ queues, pause, resume }) {
@@ -13,7 +13,7 @@ function Queue({ queue, pause, resume }) {
   const state = reason ? (hasText(`idle_${reason}`) ? t(`idle_${reason}`) : reason) : t("queue_open");
   return html`<li>
     <p class="bar"><strong>${model}</strong> <span class=${reason ? "mark warn" : "mark"}>${state}</span></p>
-    <p class="hint">${t("queue_facts", { waiting, running, workers })}${wait ? ` · ${t("queue_wait", { s: Math.ceil(wait) })}` : ""}</p>
+    <p class="hint">${t("queue_facts", { waiting, running, workers })}${wait ? ` · ${t("queue_wait", { time: timeText(wait) })}` : ""}</p>
     ${paused?.reason && html`<p class="hint">${t("paused_because", { reason: paused.reason })}</p>`}
     ${paused
       ? html`<button type="button" class="small" aria-label=${t("resume_queue", { model })} onClick=${() => resume(model)}>${t("resume")}</button>`

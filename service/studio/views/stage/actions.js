@@ -1,7 +1,7 @@
 // The buttons of one video.
 
 import { isDraft, isImage, isOver } from "../../api/videos.js";
-import { act, cancel, canRepeat, copyText, derive, download, downloadAs, downloadManifest, erase, isFilm, linkOf, promote, retry, reuse, vary } from "../../state/actions.js";
+import { cancel, canRepeat, copyText, derive, download, downloadAs, downloadManifest, erase, fillScreen, isFilm, linkOf, promote, retry, reuse, vary } from "../../state/actions.js";
 import { stage } from "../../state/stage.js";
 import { t } from "../../text/text.js";
 import { html, useEffect, useRef } from "../../vendor/preact.js";
@@ -52,7 +52,7 @@ function More({ record, isDone }) {
       ${one("copy_seed", () => copyText(String(record.seed)))}
       ${record.url && !isImage(record) && ["gif", "webm"].map((format) => one(`download_${format}`, () => downloadAs(record, format)))}
       ${record.url && one("manifest", () => downloadManifest(record.id))}
-      ${record.url && document.fullscreenEnabled && one("fullscreen", act(() => document.getElementById("screen").requestFullscreen()))}
+      ${record.url && document.fullscreenEnabled && one("fullscreen", () => fillScreen("#screen"))}
       ${isDone && one("delete", () => erase([record.id]), "danger")}
     </div>
   </details>`;

@@ -1,7 +1,7 @@
 // Several videos side by side.
 
 import { isDraft, isOver } from "../../api/videos.js";
-import { act, promote } from "../../state/actions.js";
+import { fillScreen, promote } from "../../state/actions.js";
 import { gallery, promotionOf } from "../../state/gallery.js";
 import { stage } from "../../state/stage.js";
 import { useStore } from "../../state/store.js";
@@ -20,7 +20,7 @@ export function Board({ ids, records }) {
 
 /** Two finished videos can share one frame, and all together can fill the screen. */
 export function BoardTools({ canWipe, isWiping }) {
-  const fill = act(() => document.querySelector("#screen, .board").requestFullscreen());
+  const fill = () => fillScreen("#screen, .board");
   return html`<div class="row">
     ${canWipe && html`<button type="button" class="small" aria-pressed=${isWiping} title=${t("wipe_hint")} onClick=${() => stage.set({ isWiping: !isWiping })}><${Icon} name="wipe" />${t("wipe")}</button>`}
     ${document.fullscreenEnabled && html`<button type="button" class="small" onClick=${fill}>${t("fullscreen")}</button>`}

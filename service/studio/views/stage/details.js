@@ -1,7 +1,7 @@
 // What a video was made with, and its warnings.
 
 import { warningText } from "../../text/service/text.js";
-import { t } from "../../text/text.js";
+import { t, timeText } from "../../text/text.js";
 import { html, useState } from "../../vendor/preact.js";
 import { lengthOf } from "./status.js";
 
@@ -17,7 +17,7 @@ export function Details({ record }) {
     ...(record.loras.length ? [[t("loras"), record.loras.map(({ name, scale }) => `${name} ${scale}`).join(", ")]] : []),
     ...(record.negative_prompt ? [[t("negative_prompt"), record.negative_prompt]] : []),
     ...(record.windows_reused ? [[t("fact_windows"), t("fact_windows_are", { made: record.windows_made, reused: record.windows_reused })]] : []),
-    ...(took ? [[t("fact_took"), `${took.toFixed(1)} s`]] : []),
+    ...(took ? [[t("fact_took"), took < 120 ? `${took.toFixed(1)} s` : timeText(took)]] : []),
   ];
   return html`<div class="details">
     ${warnings.length > 0 && html`<ul id="warnings" class="warnings" aria-label=${t("warnings")}>${warnings.map((text, n) => html`<li><${Clamped} text=${warningText(text, record.warning_codes[n])} /></li>`)}</ul>`}

@@ -1,7 +1,7 @@
 // The state of a video in words.
 
 import { isImage, isOver } from "../../api/videos.js";
-import { hasText, t } from "../../text/text.js";
+import { hasText, t, timeText } from "../../text/text.js";
 
 /** Its state, such as "Queued, 2 before this one". */
 export function standing({ state, phase, queue, cancel_requested: isLeaving }) {
@@ -19,7 +19,7 @@ export function detailOf(record) {
   if (state === "draft") return t("draft_detail");
   if (isOver(record)) return "";
   const parts = state === "running" && steps ? [t("step_of", { step, steps })] : [];
-  if (eta !== null) parts.push(t("left", { s: Math.max(1, Math.round(eta)) }));
+  if (eta !== null) parts.push(t("left", { time: timeText(eta) }));
   return parts.join(", ");
 }
 

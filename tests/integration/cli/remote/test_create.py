@@ -224,6 +224,7 @@ def test_a_remix_of_a_film_names_its_changed_shots(
         (["submit", "a", "--model", "sora"], 2, "sora"),
         (["submit", "a", "--image", "missing.png"], 2, "missing.png cannot be read: No such file"),
         (["submit", "a", "--image", ""], 2, "--image is empty"),
+        (["submit", "a", "--image", f"file-{'0' * 24}"], 2, "there is no file 'file-0"),
         (["submit", "a", "--guidance-scale", "nan"], 2, "guidance_scale must be a number, got nan"),
         (["estimate", "a", "--seconds", "inf"], 2, "seconds must be a number, got inf"),
         (["submit", "a", "--lora", "ink:nan"], 2, "loras[0].scale must be a number, got nan"),
