@@ -75,9 +75,14 @@ class VideoApi:
     async def _try(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             response = await self.http.request(method, path, **request)
-        except httpx.TransportError as error:
-            reason = f"there is no service at {self.http.base_url}: {error or type(error).__name__}"
+        except httpx.RequestError as error:
+            reason = f"there is no service at {self.http.base_url}: {str(error) or type(error).__name__}"
             raise ToolRefusal(UNREACHABLE, reason) from error
+        if (
+            response.history and response.request.method != method
+        ):  # the redirect has lost the body, as from http to https
+            origin = f"{response.url.scheme}://{response.url.netloc.decode()}"
+            raise ToolRefusal(UNREACHABLE, f"{self.http.base_url} redirects to {origin}; use that address")
         if response.status_code >= 400:
             raise _refusal(response)
         return response

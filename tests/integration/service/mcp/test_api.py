@@ -61,6 +61,34 @@ def test_a_service_that_does_not_answer_is_a_refusal(has_stopped: bool) -> None:
     assert refusal.value.code == "service_unreachable"
 
 
+def answered(transport: httpx.MockTransport) -> ToolRefusal:
+    """The refusal of a tool that creates a video."""
+
+    async def run() -> None:
+        async with httpx.AsyncClient(transport=transport, base_url="http://a", follow_redirects=True) as http:
+            await VideoApi(http, {}).record("POST", "/v1/videos", {"prompt": "a"})
+
+    with pytest.raises(ToolRefusal) as refusal:
+        asyncio.run(run())
+    return refusal.value
+
+
+def test_a_redirect_that_loses_the_request_names_the_new_address() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.scheme == "http":
+            return httpx.Response(301, headers={"location": f"https://a{request.url.path}"})
+        return httpx.Response(200, json={"object": "list", "data": []})
+
+    assert str(answered(httpx.MockTransport(answer))) == "http://a redirects to https://a; use that address"
+
+
+def test_an_error_without_a_text_is_named_by_its_type() -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise httpx.TooManyRedirects("")
+
+    assert str(answered(httpx.MockTransport(fail))) == "there is no service at http://a: TooManyRedirects"
+
+
 def test_an_answer_of_another_server_is_a_refusal(service: FrontEnd) -> None:
     async def run() -> None:
         async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
