@@ -3,6 +3,8 @@
 The list of a group needs one sentence for each command, and not its module.
 """
 
+import errno
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -77,5 +79,15 @@ def deferring_group(rows: tuple[Deferred, ...]) -> type[TyperGroup]:
         def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
             name, command, rest = super().resolve_command(ctx, args)
             return name, command and self.commands[command.name], rest
+
+        def main(self, *args: Any, **settings: Any) -> Any:
+            """Runs the command. A full disk, also one that the output goes to, is one line, and ends it with 1."""
+            try:
+                return super().main(*args, **settings)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                sys.stderr.write(f"easyanimate: the output cannot be written: {error.strerror}\n")
+                sys.exit(1)
 
     return DeferringGroup

@@ -1,6 +1,8 @@
 """Outputs are checked before anything is generated for them."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,13 @@ def test_a_pipe_is_an_output_only_where_it_gets_the_bytes(tmp_path: Path) -> Non
     check_output(tmp_path / "pipe", can_be_special=True)
     with pytest.raises(RefusedCommand, match="is a pipe or a device"):
         check_output(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["models", "list"]])
+def test_output_to_a_full_disk_is_one_line(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "cli", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == "easyanimate: the output cannot be written: No space left on device\n"
