@@ -56,8 +56,8 @@ class RequestLogMiddleware:
         try:
             await self.app(scope, receive, send_with_headers)
         finally:
-            self._count(scope, status, None if b"prefer" in received else response_at - started)
             _log_finished(scope, status, time.monotonic() - started)
+            self._count(scope, status, None if b"prefer" in received else response_at - started)
             traceparent.reset(trace_token)
             structlog.contextvars.reset_contextvars(**log_tokens)
 
