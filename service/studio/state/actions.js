@@ -2,8 +2,8 @@
 
 import { allowLogin, parse } from "../api/client.js";
 import { cancelVideo, deleteVideo, isDraft, promoteVideo, readFile, readVideo } from "../api/videos.js";
+import { copyToClipboard } from "../api/clipboard.js";
 import { t } from "../text/text.js";
-import { copyToClipboard } from "./clipboard.js";
 import { messageOf } from "./errors.js";
 import { storedShots } from "./film/shots.js";
 import { attach, edit, form, hasDraft, keepDraft, keepPromoted, request, sentFilm, sentRequest, setMode, submit, useSettings } from "./form.js";

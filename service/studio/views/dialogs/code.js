@@ -1,6 +1,6 @@
 // The request of the form as code.
 
-import { copyToClipboard } from "../../state/clipboard.js";
+import { copyToClipboard } from "../../api/clipboard.js";
 import { request } from "../../state/form.js";
 import { snippets } from "../../state/snippets.js";
 import { t } from "../../text/text.js";
