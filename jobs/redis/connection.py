@@ -4,12 +4,10 @@ A demoted server replies READONLY. The client then drops the connection and conn
 """
 
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import structlog
 from redis import Redis
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as AsyncRedis
@@ -27,9 +25,8 @@ from redis.sentinel import Sentinel, SentinelManagedConnection
 from jobs.errors import QueueUnavailable, RecordUnreadable
 from jobs.redis.address import RedisAddress, parse_redis_url
 from jobs.redis.prefix import PrefixedAsyncRedis, PrefixedRedis
-from jobs.redis.refusals import REFUSALS, is_refusal, is_wrong_type, reason_of
-
-log = structlog.get_logger()
+from jobs.redis.refusals import REFUSALS, is_refusal, is_wrong_type
+from jobs.redis.wrong_types import WRONG_TYPES
 
 RETRIED_ERRORS = [RedisConnectionError, RedisTimeoutError, ReadOnlyError]
 MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 3.0  # between two tries
@@ -164,13 +161,6 @@ class WatchRetries:
         self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)
 
 
-def _place(error: BaseException) -> str:
-    """The file and the line of the block in `redis_errors` in which the error was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    frame = next((frame for frame in frames if frame.filename != __file__), frames[-1])
-    return f"{frame.filename}:{frame.lineno}"
-
-
 @contextmanager
 def redis_errors() -> Iterator[None]:
     """Raises QueueUnavailable for a Redis that does not reply, or refuses; the reason is logged.
@@ -181,7 +171,7 @@ def redis_errors() -> Iterator[None]:
         yield
     except RedisError as error:
         if is_wrong_type(error):
-            log.error("redis.wrong_type", reason=reason_of(error), called_by=_place(error))
+            WRONG_TYPES.write(error)
             raise RecordUnreadable("a key in Redis holds a value of another type: see the operator's log") from error
         if not is_refusal(error):
             raise

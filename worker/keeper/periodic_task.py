@@ -1,7 +1,7 @@
-"""A task of the keeper that is repeated until the process stops."""
+"""A task of the keeper that is repeated until the process stops, and sweeps of several steps."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Event
 
 import structlog
@@ -41,3 +41,20 @@ class PeriodicTask:
             except Exception:
                 log.exception("sweep.failed", task=self.name)
             self._began_at = None
+
+
+def run_steps(steps: Iterable[Callable[[], None]]) -> None:
+    """Runs all steps, and raises the first error after the last one.
+
+    Raises QueueUnavailable and StorageUnavailable at once: the other steps would fail for the same reason.
+    """
+    failed: Exception | None = None
+    for step in steps:
+        try:
+            step()
+        except (QueueUnavailable, StorageUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001  it is raised below
+            failed = failed or error
+    if failed is not None:
+        raise failed

@@ -10,6 +10,7 @@ from jobs.store.keeper.recovery import KeeperJobs
 from jobs.store.transitions import JobTable
 from worker import metrics
 from worker.crash_points import crash_point
+from worker.keeper.periodic_task import run_steps
 from worker.keeper.unserved import UnservedModels
 from worker.settings import KeeperSettings
 
@@ -31,15 +32,16 @@ class RecoverySweeper:
         # failure every sixth: a worker that was cut off for this time renews its lease before it expires.
         self.max_gap_s = settings.sweep_s + store.lease_s / 4
         self._models = SetAside(store.redis, "queue")  # models whose queue cannot be repaired
-        self._steps = SetAside(store.redis, "sweep")
         self._answered_at = self._redis_answered_at = float("-inf")  # by the clocks of this host and of Redis
         self._recovers_at = 0.0
 
     def sweep(self) -> None:
-        """Checks all leases, deadlines and models once. A step that cannot read its list leaves the others."""
-        for step in (self._recover_lost, self._expire_late, self._repair_queues, self._fail_retired):
-            with self._steps.guard(step.__name__.strip("_")):
-                step()
+        """Checks all leases, deadlines and models once. Raises the error of a step after the others."""
+        run_steps(
+            (self._recover_lost, self._expire_late, self._repair_queues, self._fail_retired, self._note_answer),
+        )
+
+    def _note_answer(self) -> None:
         self._answered_at, self._redis_answered_at = time.monotonic(), self.jobs.table.now()
 
     def _recover_lost(self) -> None:

@@ -5,6 +5,7 @@ It runs in a thread of its own, so a slow or unavailable storage delays nothing 
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Event
 
 import structlog
@@ -12,7 +13,7 @@ import structlog
 from jobs.errors import JobNotFound, QueueUnavailable, StorageRefused, StorageUnavailable
 from jobs.model.job import Job
 from jobs.model.stored import is_defined
-from jobs.redis.unreadable import POSTPONED_S, SetAside, report_unreadable
+from jobs.redis.unreadable import POSTPONED_S, report_unreadable
 from jobs.storage.interface import Storage
 from jobs.storage.paths import attempts_prefix, checkpoint_prefix, is_leftover, job_prefixes
 from jobs.store.callers.submission import CallerJobs
@@ -20,6 +21,7 @@ from jobs.store.keeper import retention
 from jobs.store.keeper.recovery import KeeperJobs
 from jobs.store.keeper.retention import CleanupQueue
 from jobs.store.transitions import JobTable
+from worker.keeper.periodic_task import run_steps
 from worker.settings import KeeperSettings
 
 log = structlog.get_logger()
@@ -39,7 +41,6 @@ class RetentionSweeper:
         self.storage = storage
         self.settings = settings
         self._refusals = 0
-        self._queues = SetAside(store.redis, "sweep")
         self.actions: dict[CleanupQueue, Callable[[str], float | None]] = {
             CleanupQueue.LEFTOVERS: self._drop_leftovers,
             CleanupQueue.FILES: self._expire,
@@ -48,20 +49,18 @@ class RetentionSweeper:
         }
 
     def sweep(self, stopped: Event | None = None) -> None:
-        """Processes everything that is due, until `stopped`. A queue of another type leaves the others."""
-        for queue in self.actions:
-            with self._queues.guard(queue):
-                if self._sweep_queue(queue, stopped):
-                    return
+        """Processes everything that is due. Raises the error of a queue after the others.
 
-    def _sweep_queue(self, queue: CleanupQueue, stopped: Event | None) -> bool:
-        """Whether the sweep was stopped before the end of this queue."""
+        When it is `stopped`, it ends after one more job of each queue.
+        """
+        run_steps(partial(self._sweep_queue, queue, stopped) for queue in self.actions)
+
+    def _sweep_queue(self, queue: CleanupQueue, stopped: Event | None) -> None:
         while ids := retention.due(self.store.redis, queue, self.store.now(), BATCH):
             for job_id in ids:
                 self._process(queue, job_id)
                 if stopped is not None and stopped.is_set():
-                    return True
-        return False
+                    return
 
     def _process(self, queue: CleanupQueue, job_id: str) -> None:
         try:

@@ -175,13 +175,20 @@ class JobReader:
         return attempts
 
     async def events(self, job_id: str, after: int) -> list[Event]:
-        """The events of the job after the event id `after`; 0 for all that are stored."""
+        """The events of the job after the event id `after`; 0 for all. None of a log of another type."""
         begin = f"({after // SEQUENCE}-{after % SEQUENCE}" if after else "-"
-        with redis_errors():
-            async with self.redis.pipeline(transaction=True) as pipe:
-                pipe.xrange(keys.events_key(job_id), begin)
-                pipe.hget(keys.record_key(job_id), "created_at")
-                rows, created_at = await pipe.execute()
+        try:
+            with redis_errors():
+                async with self.redis.pipeline(transaction=True) as pipe:
+                    pipe.xrange(keys.events_key(job_id), begin)
+                    pipe.hget(keys.record_key(job_id), "created_at")
+                    rows, created_at = await pipe.execute()
+        except RecordUnreadable as error:
+            await self._unreadable("event_log", job_id, error)
+            return []
+        return await self._parsed_events(job_id, rows, created_at, after)
+
+    async def _parsed_events(self, job_id: str, rows: StreamRows, created_at: bytes | None, after: int) -> list[Event]:
         events = []
         for raw, fields in rows:
             try:

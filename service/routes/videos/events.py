@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from functools import partial
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from jobs.errors import InvalidRequest, QueueUnavailable
+from jobs.errors import InvalidRequest, QueueUnavailable, RecordUnreadable
 from jobs.model.job import Job
 from jobs.queue.notifications import POLL_INTERVAL_S
 from service.dependencies import EventsJobDep, ResourcesDep
@@ -62,9 +61,13 @@ async def _stream(resources: Resources, job: Job, last_id: int) -> AsyncIterator
     with resources.metrics.waiting.labels("events").track_inprogress():
         async with resources.notifications.subscribe(job.id) as subscription:
             while not (feed.has_ended or resources.stopping.is_set()):
-                with suppress(QueueUnavailable):  # the stream continues when Redis is back
+                try:
                     if text := await feed.read():
                         yield text
+                except QueueUnavailable:  # the stream continues when Redis is back
+                    pass
+                except RecordUnreadable:  # it was readable at first; a new request gets the reason
+                    return
                 if time.monotonic() >= comment_at:
                     yield b": still here\n\n"
                     comment_at = time.monotonic() + COMMENT_INTERVAL_S

@@ -13,8 +13,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from jobs.errors import QueueUnavailable, RecordUnreadable
 from jobs.queue.registry import Registry
+from jobs.redis import connection
 from jobs.redis.connection import connect, connect_async, redis_errors
 from jobs.redis.refusals import RefusalLog, is_refusal, reason_of
+from jobs.redis.wrong_types import WrongTypeLog
 from tests.integration.redis_servers import refusing_server
 
 REFUSALS = {
@@ -86,10 +88,15 @@ def wrong_types() -> dict[str, Callable[[Redis], Any]]:
 
 
 @pytest.mark.parametrize("place", wrong_types())
-def test_a_key_of_another_type_is_unreadable_and_the_log_has_the_place(redis: Redis, place: str) -> None:
+def test_a_key_of_another_type_is_unreadable_and_the_log_has_the_place_once(
+    redis: Redis, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "WRONG_TYPES", WrongTypeLog())
     redis.set("text", "secret words")
-    with structlog.testing.capture_logs() as logs, pytest.raises(RecordUnreadable) as caught, redis_errors():
-        wrong_types()[place](redis)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            with pytest.raises(RecordUnreadable) as caught, redis_errors():
+                wrong_types()[place](redis)
     assert "words" not in str(caught.value)
     (line,) = logs
     assert (line["event"], Path(line["called_by"].partition(":")[0])) == ("redis.wrong_type", Path(__file__))
