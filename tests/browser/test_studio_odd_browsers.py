@@ -155,6 +155,7 @@ def test_a_seed_beyond_the_numbers_of_javascript_is_exact(open_studio: Open, api
 
 def test_a_file_of_another_kind_is_refused_in_words(open_studio: Open) -> None:
     page = open_studio()
+    page.get_by_role("button", name="Use the example").first.wait_for()  # the page has started
     page.evaluate("""import("./studio/views/form/files.js").then(({ receiveFiles }) =>
         receiveFiles([new File(["%PDF"], "a.pdf", { type: "application/pdf" })]))""")
     wait_for_text(page.locator("#trouble"), "neither an image nor a video")

@@ -149,6 +149,7 @@ class Installation:
         settings = self.settings | {"REDIS_URL": f"redis://127.0.0.1:{self.redis_proxies[name].port}/0"}
         settings |= {"DATA_DIR": str(self.folder / "data"), "MODELS_DIR": str(self.models_dir), "MODEL": MODEL}
         settings |= {"HOST": "127.0.0.1", "PORT": str(self.api_port), "CRASH_POINTS_DIR": str(self.points)}
+        settings |= {"REUSE_WINDOWS": "off"}  # an undisturbed film has the same windows
         settings |= self._s3_of(name)
         environment = {f"EASYANIMATE_{key}": value for key, value in settings.items()}
         environment |= {"OMP_NUM_THREADS": "1", **self._clock_of(name), **changes}
