@@ -212,9 +212,11 @@ def test_a_running_video_continues_after_a_restart_of_the_api(open_studio: Open,
     page = open_studio()
     request_video(page, "a green circle", Steps="200", Length="1")
     id_of(page)
+    standing = page.locator("#stage .standing")
+    until(page, lambda: "Sending" not in standing.inner_text())  # the page has read a state, which it can show
     page.route("**/v1/**", lambda route: route.abort())  # until the text is seen: the API is back within seconds
     stack.children["api"].terminate()
-    wait_for_text(page.locator("#stage .standing"), r"Last known: [\s\S]+The service does not respond")
+    wait_for_text(standing, r"Last known: [\s\S]+The service does not respond")
     page.unroute("**/v1/**")
     wait_until_finished(page)
     assert played_duration_s(page) == 1.0
